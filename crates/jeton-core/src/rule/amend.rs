@@ -1,0 +1,110 @@
+//! Changing a token: name, description, scope, expiry, API version.
+
+use crate::caller::{Caller, Roles};
+use crate::change::{Event, Expectation, Proposal};
+use crate::command::Amend;
+use crate::limits::Limits;
+use crate::policy::action;
+use crate::refusal::Refusal;
+use crate::timestamp::Timestamp;
+use crate::token::{Token, TokenKind};
+
+use super::scope::{ceiling, resolve};
+use super::see::may_see;
+use super::with_resource;
+
+/// Decides whether the caller may change the token so. `None` means that it may, and nothing would be different.
+///
+/// Every field that is given needs its own action, and one that is refused refuses all. A scope that somebody narrow
+/// changes is bounded by the ceiling of that somebody from then on, so that no token widens itself or another.
+///
+/// # Errors
+/// [`Refusal::NoSuchToken`] for a token that the caller may not know of, [`Refusal::NotAllowed`] for one that it may;
+/// refusals about roles, texts and expiry.
+pub fn amend(
+    caller: &Caller,
+    before: &Token,
+    command: &Amend,
+    roles: &impl Roles,
+    limits: &Limits,
+    now: Timestamp,
+) -> Result<Option<Proposal>, Refusal> {
+    authorize(caller, before, command)?;
+    let mut after = before.clone();
+    if let Some(name) = &command.name {
+        Refusal::check_text("name", name, limits)?;
+        after.name.clone_from(name);
+    }
+    if let Some(description) = &command.description {
+        Refusal::check_text("description", description, limits)?;
+        after.description.clone_from(description);
+    }
+    if let Some(expires_at) = command.expires_at {
+        let changes = expires_at != before.expires_at;
+        if changes && expires_at.is_some_and(|end| end.has_come(now)) {
+            return Err(Refusal::ExpiryInThePast);
+        }
+        after.expires_at = expires_at;
+    }
+    if let Some(version) = command.api_version {
+        after.api_version = version;
+    }
+    if let Some(request) = &command.scope {
+        after.scope = resolve(caller, request, roles, limits)?;
+        if after.scope != before.scope {
+            after.ceiling = ceiling(caller, after.kind, after.owner, &before.ceiling)?;
+        }
+    }
+    if after == *before {
+        return Ok(None);
+    }
+    after.modified_at = now;
+    let mut expects = caller.basis().to_vec();
+    expects.push(Expectation::Token { id: before.id, revision: before.revision });
+    Ok(Some(Proposal {
+        at: now,
+        account: caller.account,
+        actor: caller.actor(),
+        event: Event::TokenChanged { before: before.clone(), after },
+        expects,
+    }))
+}
+
+fn authorize(caller: &Caller, token: &Token, command: &Amend) -> Result<(), Refusal> {
+    let needed = [
+        (command.name.is_some(), action::UPDATE_ACCESS_TOKEN_NAME),
+        (command.description.is_some(), action::UPDATE_ACCESS_TOKEN_DESCRIPTION),
+        (command.scope.is_some(), action::UPDATE_ACCESS_TOKEN_POLICY),
+        (command.expires_at.is_some(), action::UPDATE_ACCESS_TOKEN_EXPIRY),
+        (command.api_version.is_some(), action::UPDATE_ACCESS_TOKEN_DEFAULT_API_VERSION),
+    ];
+    let visible = may_see(caller, token);
+    let mut nothing_asked = true;
+    for (_, action) in needed.into_iter().filter(|(given, _)| *given) {
+        nothing_asked = false;
+        require(caller, token, action, visible)?;
+    }
+    if nothing_asked && !visible {
+        return Err(Refusal::NoSuchToken);
+    }
+    // For everybody, administrators included: what a service token may do was fixed when it was issued.
+    if command.scope.is_some() && token.kind == TokenKind::Service {
+        return Err(Refusal::ServiceScopeFixed);
+    }
+    Ok(())
+}
+
+/// Requires an action on an existing token. Who may not even know of the token is told that there is none.
+pub(super) fn require(
+    caller: &Caller,
+    token: &Token,
+    action: &'static str,
+    visible: bool,
+) -> Result<(), Refusal> {
+    let allowed = with_resource(token, |resource| caller.require(action, resource));
+    match allowed {
+        Ok(()) if token.account == caller.account => Ok(()),
+        Err(refusal) if visible => Err(refusal),
+        _ => Err(Refusal::NoSuchToken),
+    }
+}

@@ -1,0 +1,28 @@
+//! Revoking a token.
+
+use crate::caller::Caller;
+use crate::change::{Event, Expectation, Proposal};
+use crate::policy::action;
+use crate::refusal::Refusal;
+use crate::timestamp::Timestamp;
+use crate::token::Token;
+
+use super::amend::require;
+use super::see::may_see;
+
+/// Decides whether the caller may revoke the token. A token may revoke itself, if it may revoke at all.
+///
+/// # Errors
+/// [`Refusal::NoSuchToken`], [`Refusal::NotAllowed`].
+pub fn revoke(caller: &Caller, token: &Token, now: Timestamp) -> Result<Proposal, Refusal> {
+    require(caller, token, action::DELETE_ACCESS_TOKEN, may_see(caller, token))?;
+    let mut expects = caller.basis().to_vec();
+    expects.push(Expectation::Token { id: token.id, revision: token.revision });
+    Ok(Proposal {
+        at: now,
+        account: caller.account,
+        actor: caller.actor(),
+        event: Event::TokenRevoked { token: token.clone() },
+        expects,
+    })
+}

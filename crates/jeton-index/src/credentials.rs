@@ -1,0 +1,302 @@
+//! Credentials: from a digest to the token it belongs to, without a lock.
+//!
+//! An open-addressing table of 32-byte slots, two to a cache line. A slot holds 16 bytes of a digest, the instant from
+//! which the secret is refused, and the number of the token's entry; a look-up that finds touches one line of the table
+//! and one entry. There is one writer and there are any number of readers, and nobody waits:
+//!
+//! - A slot's digest and entry number are written once, before the slot is published, and never change: a reader that
+//!   sees the digest sees an entry that belongs to it. What changes later changes in single atomic steps.
+//! - A slot is never used for another digest. A revoked one stays, dead, until the table is built anew.
+//! - A table that is full of living and dead slots is replaced by a new one, in one pointer swap. Readers that are still
+//!   in the old one see what was true when they entered.
+//!
+//! The order of the writer's steps matters where rights change: first the rights, then the revision. A reader takes them
+//! the other way round, so it may see new rights under an old revision, which a write on that authority then fails on,
+//! but never old rights under a new revision.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use jeton_core::change::Revision;
+use jeton_core::credential::Credential;
+use jeton_core::digest::Digest;
+use jeton_core::id::{MemberId, TokenId};
+use jeton_core::timestamp::Timestamp;
+
+use crate::rights::Handle;
+use crate::{Dead, Identity};
+
+const SMALLEST: usize = 1024;
+const DEAD: u64 = 0;
+const NEVER_ENDS: u64 = u64::MAX;
+
+/// Every credential by its digest.
+pub struct Credentials {
+    table: ArcSwap<Table>,
+}
+
+impl Credentials {
+    pub(crate) fn with_capacity(tokens: usize) -> Self {
+        Self { table: ArcSwap::from_pointee(Table::with_room_for(tokens)) }
+    }
+
+    /// The token that this digest belongs to, if the secret is good at `now`.
+    pub(crate) fn find(&self, digest: &Digest, now: Timestamp) -> Result<Identity, Dead> {
+        let table = self.table.load();
+        let slot = table.slot(tag(digest)).ok_or(Dead::Unknown)?;
+        let until = slot.until.load(Ordering::Acquire);
+        if until == DEAD {
+            return Err(Dead::Unknown);
+        }
+        if until != NEVER_ENDS && millis(until).has_come(now) {
+            return Err(Dead::Expired);
+        }
+        Ok(table.entry(slot).identity())
+    }
+
+    pub(crate) fn add(&self, credential: &Credential, rights: Handle) {
+        self.make_room(2, 1);
+        let table = self.table.load();
+        let entry = table.add_entry(credential, rights);
+        table.put(tag(&credential.digest), until(credential.expires_at, None), entry);
+        if let Some((digest, ends_at)) = &credential.retiring {
+            table.put(tag(digest), until(credential.expires_at, Some(*ends_at)), entry);
+        }
+    }
+
+    /// Follows a change of a token: its rights, its end, its secrets.
+    pub(crate) fn replace(&self, before: &Credential, after: &Credential, rights: Handle) {
+        self.make_room(2, 0);
+        let table = self.table.load();
+        let Some(slot) = table.slot(tag(&before.digest)) else { return };
+        let number = slot.entry.load(Ordering::Relaxed);
+        let entry = table.entry(slot);
+        entry.rights.store(rights.number(), Ordering::Release);
+        let kept = [Some(after.digest), after.retiring.map(|(digest, _)| digest)];
+        let had = [Some(before.digest), before.retiring.map(|(digest, _)| digest)];
+        for gone in had.into_iter().flatten().filter(|digest| !kept.contains(&Some(*digest))) {
+            table.end(tag(&gone), DEAD);
+        }
+        if let Some((digest, ends_at)) = &after.retiring {
+            table.end(tag(digest), until(after.expires_at, Some(*ends_at)));
+        }
+        table.put(tag(&after.digest), until(after.expires_at, None), number);
+        entry.revision.store(after.revision.number(), Ordering::Release);
+    }
+
+    pub(crate) fn remove(&self, credential: &Credential) {
+        let table = self.table.load();
+        table.end(tag(&credential.digest), DEAD);
+        if let Some((digest, _)) = &credential.retiring {
+            table.end(tag(digest), DEAD);
+        }
+    }
+
+    /// Everything that is alive, in no order: `(digest tag, end, identity)`.
+    pub(crate) fn living(&self) -> Vec<(u128, u64, Identity)> {
+        let table = self.table.load();
+        let used = table.slots.iter().filter(|slot| slot.until.load(Ordering::Acquire) != DEAD);
+        used.map(|slot| (slot.tag(), slot.until.load(Ordering::Acquire), table.entry(slot).identity()))
+            .collect()
+    }
+
+    /// Bytes that one token takes here, at the present size of the table.
+    pub fn bytes(&self) -> usize {
+        let table = self.table.load();
+        size_of_val(&*table.slots) + size_of_val(&*table.entries)
+    }
+
+    /// Replaces the table by a larger one, or by one without the dead, if this many slots and entries don't fit.
+    fn make_room(&self, slots: usize, entries: usize) {
+        let table = self.table.load();
+        if table.has_room(slots, entries) {
+            return;
+        }
+        self.table.store(std::sync::Arc::new(table.rebuilt()));
+    }
+}
+
+/// 16 bytes of the digest. The digest is keyed, so nobody can choose where a secret lands; and 128 of its bits are
+/// beyond anybody's reach to match.
+type Tag = (u64, u64);
+
+fn tag(digest: &Digest) -> Tag {
+    let bytes = digest.as_bytes();
+    let half = |at: usize| u64::from_be_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
+    // Zero marks an empty slot.
+    (half(0).max(1), half(8))
+}
+
+fn millis(until: u64) -> Timestamp {
+    Timestamp::from_millis(i64::try_from(until).unwrap_or(i64::MAX))
+}
+
+fn until(expires_at: Option<Timestamp>, ends_at: Option<Timestamp>) -> u64 {
+    let end = [expires_at, ends_at].into_iter().flatten().min();
+    end.map_or(NEVER_ENDS, |end| u64::try_from(end.as_millis()).unwrap_or(1).max(1))
+}
+
+#[repr(align(32))]
+#[derive(Default)]
+struct Slot {
+    high: AtomicU64,
+    low: AtomicU64,
+    /// Milliseconds since the epoch from which the secret is refused; [`DEAD`], [`NEVER_ENDS`].
+    until: AtomicU64,
+    entry: AtomicU64,
+}
+
+impl Slot {
+    fn tag(&self) -> u128 {
+        u128::from(self.high.load(Ordering::Acquire)) << 64 | u128::from(self.low.load(Ordering::Relaxed))
+    }
+}
+
+/// What a slot points to: the token. Two slots point to one entry during a rotation's grace.
+#[derive(Default)]
+struct Entry {
+    token: [AtomicU64; 3],
+    rights: AtomicU64,
+    revision: AtomicU64,
+}
+
+impl Entry {
+    fn identity(&self) -> Identity {
+        let revision = self.revision.load(Ordering::Acquire);
+        let rights = self.rights.load(Ordering::Acquire);
+        let (token, owner) = unpack(self.token.each_ref().map(|word| word.load(Ordering::Relaxed)));
+        Identity { token, owner, revision: Revision::new(revision), rights: Handle::from_number(rights) }
+    }
+}
+
+/// Two ids in three words.
+fn pack(token: TokenId, owner: MemberId) -> [u64; 3] {
+    let mut bytes = [0; 24];
+    bytes[..12].copy_from_slice(token.as_bytes());
+    bytes[12..].copy_from_slice(owner.as_bytes());
+    let word = |at: usize| u64::from_be_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
+    [word(0), word(8), word(16)]
+}
+
+fn unpack(words: [u64; 3]) -> (TokenId, MemberId) {
+    let mut bytes = [0; 24];
+    for (part, word) in bytes.chunks_exact_mut(8).zip(words) {
+        part.copy_from_slice(&word.to_be_bytes());
+    }
+    let half = |at: usize| bytes[at..at + 12].try_into().expect("twelve bytes");
+    (TokenId::from_bytes(half(0)), MemberId::from_bytes(half(12)))
+}
+
+struct Table {
+    slots: Box<[Slot]>,
+    entries: Box<[Entry]>,
+    /// Slots that hold a digest, dead or alive. Only the writer counts.
+    slots_used: AtomicU64,
+    entries_used: AtomicU64,
+}
+
+impl Table {
+    /// A table that this many tokens fill to three quarters at the most.
+    fn with_room_for(tokens: usize) -> Self {
+        let tokens = tokens.max(SMALLEST);
+        let slots = tokens + tokens / 3 + 2;
+        Self {
+            slots: std::iter::repeat_with(Slot::default).take(slots).collect(),
+            entries: std::iter::repeat_with(Entry::default).take(tokens).collect(),
+            slots_used: AtomicU64::new(0),
+            entries_used: AtomicU64::new(0),
+        }
+    }
+
+    fn has_room(&self, slots: usize, entries: usize) -> bool {
+        let used = |count: &AtomicU64| usize::try_from(count.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
+        used(&self.slots_used) + slots <= self.slots.len() / 4 * 3
+            && used(&self.entries_used) + entries <= self.entries.len()
+    }
+
+    /// Where the search for a tag begins: its upper half scaled to the size of the table.
+    fn home(&self, high: u64) -> usize {
+        let place = (u128::from(high) * self.slots.len() as u128) >> 64;
+        usize::try_from(place).expect("smaller than the length")
+    }
+
+    /// The slot that holds the tag. There is always an empty slot, so the walk ends.
+    fn slot(&self, (high, low): Tag) -> Option<&Slot> {
+        let mut at = self.home(high);
+        loop {
+            let slot = &self.slots[at];
+            match slot.high.load(Ordering::Acquire) {
+                0 => return None,
+                found if found == high && slot.low.load(Ordering::Relaxed) == low => return Some(slot),
+                _ => at = if at + 1 == self.slots.len() { 0 } else { at + 1 },
+            }
+        }
+    }
+
+    fn entry(&self, slot: &Slot) -> &Entry {
+        &self.entries[usize::try_from(slot.entry.load(Ordering::Relaxed)).expect("an entry's number")]
+    }
+
+    fn add_entry(&self, credential: &Credential, rights: Handle) -> u64 {
+        let number = self.entries_used.fetch_add(1, Ordering::Relaxed);
+        let entry = &self.entries[usize::try_from(number).expect("an entry's number")];
+        for (word, value) in entry.token.iter().zip(pack(credential.id, credential.owner)) {
+            word.store(value, Ordering::Relaxed);
+        }
+        entry.rights.store(rights.number(), Ordering::Relaxed);
+        entry.revision.store(credential.revision.number(), Ordering::Release);
+        number
+    }
+
+    /// Puts a tag in, or sets the end of the one that is there.
+    fn put(&self, tag: Tag, until: u64, entry: u64) {
+        if let Some(slot) = self.slot(tag) {
+            slot.until.store(until, Ordering::Release);
+            return;
+        }
+        let mut at = self.home(tag.0);
+        while self.slots[at].high.load(Ordering::Relaxed) != 0 {
+            at = if at + 1 == self.slots.len() { 0 } else { at + 1 };
+        }
+        let slot = &self.slots[at];
+        slot.low.store(tag.1, Ordering::Relaxed);
+        slot.until.store(until, Ordering::Relaxed);
+        slot.entry.store(entry, Ordering::Relaxed);
+        // Publishes the three above.
+        slot.high.store(tag.0, Ordering::Release);
+        self.slots_used.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn end(&self, tag: Tag, until: u64) {
+        if let Some(slot) = self.slot(tag) {
+            slot.until.store(until, Ordering::Release);
+        }
+    }
+
+    /// A table with the living of this one and room for half as many again.
+    fn rebuilt(&self) -> Self {
+        let living = || self.slots.iter().filter(|slot| slot.until.load(Ordering::Relaxed) != DEAD);
+        let table = Self::with_room_for(living().count() / 2 * 3);
+        let mut moved = vec![None; self.entries.len()];
+        for slot in living() {
+            let old = usize::try_from(slot.entry.load(Ordering::Relaxed)).expect("an entry's number");
+            let number = *moved[old].get_or_insert_with(|| table.copy_entry(&self.entries[old]));
+            let tag = (slot.high.load(Ordering::Relaxed), slot.low.load(Ordering::Relaxed));
+            table.put(tag, slot.until.load(Ordering::Relaxed), number);
+        }
+        table
+    }
+
+    fn copy_entry(&self, from: &Entry) -> u64 {
+        let number = self.entries_used.fetch_add(1, Ordering::Relaxed);
+        let entry = &self.entries[usize::try_from(number).expect("an entry's number")];
+        let copy =
+            |to: &AtomicU64, from: &AtomicU64| to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+        for (to, from) in entry.token.iter().zip(&from.token) {
+            copy(to, from);
+        }
+        copy(&entry.rights, &from.rights);
+        copy(&entry.revision, &from.revision);
+        number
+    }
+}

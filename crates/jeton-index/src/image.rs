@@ -1,0 +1,73 @@
+//! Images: a canonical picture of an index, by which the one that followed the log is compared with one that was built
+//! anew from the store.
+
+use std::sync::Arc;
+
+use jeton_core::caller::Rights;
+use jeton_core::change::Revision;
+use jeton_core::id::{AccountId, MemberId, TokenId};
+use jeton_core::member::{Member, Standing};
+use jeton_core::role::CustomRole;
+use jeton_core::token::TokenKind;
+
+use crate::Index;
+
+/// Everything that an index knows, sorted. Two indexes with equal images give equal answers.
+#[derive(PartialEq, Eq, Debug)]
+pub struct Image {
+    revision: Revision,
+    secrets: Vec<Known>,
+    members: Vec<Arc<Member>>,
+    roles: Vec<Arc<CustomRole>>,
+    rosters: Vec<(AccountId, Option<MemberId>, Vec<TokenId>)>,
+}
+
+#[derive(PartialEq, Eq, Debug)]
+struct Known {
+    tag: u128,
+    until: u64,
+    token: TokenId,
+    owner: MemberId,
+    revision: Revision,
+    rights: Option<Arc<Rights>>,
+}
+
+impl Image {
+    /// How many secrets are known, the retiring ones included.
+    pub fn secrets(&self) -> usize {
+        self.secrets.len()
+    }
+}
+
+impl Index {
+    /// The picture of this index. Nobody may be writing meanwhile.
+    pub fn image(&self) -> Image {
+        let mut secrets: Vec<Known> = self
+            .credentials
+            .living()
+            .into_iter()
+            .map(|(tag, until, identity)| Known {
+                tag,
+                until,
+                token: identity.token,
+                owner: identity.owner,
+                revision: identity.revision,
+                rights: self.rights.get(identity.rights),
+            })
+            .filter(|known| !self.went_with_their_owner(known))
+            .collect();
+        secrets.sort_by_key(|known| known.tag);
+        let mut members = self.directory.members();
+        members.sort_by_key(|member| member.id);
+        let mut roles = self.directory.roles();
+        roles.sort_by_key(|role| role.id);
+        Image { revision: self.revision(), secrets, members, roles, rosters: self.rosters.picture() }
+    }
+
+    /// The personal tokens of a removed member are gone from the store; here they stay, dead, until the table grows.
+    fn went_with_their_owner(&self, known: &Known) -> bool {
+        let personal = known.rights.as_ref().is_some_and(|rights| rights.kind == TokenKind::Personal);
+        let owner = self.directory.member(&known.owner);
+        personal && owner.is_none_or(|owner| owner.standing == Standing::Removed)
+    }
+}

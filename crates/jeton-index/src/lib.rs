@@ -1,0 +1,200 @@
+//! The verification index: every credential of every account in memory, read without a lock.
+//!
+//! It is a plain data structure. It follows changes in revision order, one at a time ([`Index::apply`]), while any
+//! number of threads ask it about secrets ([`Index::authenticate`]); a reader never waits for the writer. It opens
+//! nothing, reads no clock and can't fail: once a change is durable, following it has no error path.
+//!
+//! | part | answers |
+//! |---|---|
+//! | [`credentials`] | which token a digest belongs to, and whether it is alive |
+//! | [`directory`] | who a member is, and what a role grants |
+//! | [`roster`] | which tokens an account or a member has, in order, at any offset |
+//! | [`rights`] | what a token may do by itself, kept once for all tokens that may the same |
+//! | [`image`] | a canonical picture of it all, by which two indexes are compared |
+
+pub mod credentials;
+pub mod directory;
+pub mod image;
+pub mod rights;
+pub mod roster;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jeton_core::caller::Caller;
+use jeton_core::change::{Change, Event, Revision};
+use jeton_core::credential::Credential;
+use jeton_core::digest::Digest;
+use jeton_core::id::{AccountId, MemberId, TokenId};
+use jeton_core::member::{Member, Standing};
+use jeton_core::snapshot::Record;
+use jeton_core::timestamp::Timestamp;
+use jeton_core::token::{Token, TokenKind};
+
+use credentials::Credentials;
+use directory::Directory;
+use rights::RightsBook;
+use roster::Rosters;
+
+/// Every credential in memory. See the [crate documentation](crate).
+pub struct Index {
+    credentials: Credentials,
+    directory: Directory,
+    rights: RightsBook,
+    rosters: Rosters,
+    revision: AtomicU64,
+    /// One writer at a time. Readers never touch it.
+    writer: Mutex<()>,
+}
+
+/// A token that a secret belongs to, and its owner: alive at the instant that was asked about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// The token.
+    pub token: TokenId,
+    /// Its owner.
+    pub owner: MemberId,
+    /// The change that last touched the token.
+    pub revision: Revision,
+    /// What it may do by itself.
+    pub(crate) rights: rights::Handle,
+}
+
+/// Why a secret is refused. For the log and for the token's owner: a stranger learns only that it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Dead {
+    /// No token has this secret, or none has it any more.
+    Unknown,
+    /// The token, or the grace of a replaced secret, has ended.
+    Expired,
+    /// The owner of a personal token is blocked, removed or not yet approved.
+    OwnerInactive,
+}
+
+impl Index {
+    /// An empty index with room for this many tokens before it first grows.
+    pub fn with_capacity(tokens: usize) -> Self {
+        Self {
+            credentials: Credentials::with_capacity(tokens),
+            directory: Directory::default(),
+            rights: RightsBook::default(),
+            rosters: Rosters::default(),
+            revision: AtomicU64::new(0),
+            writer: Mutex::new(()),
+        }
+    }
+
+    /// Takes in a record while the index is being built. [`Index::built`] ends that.
+    pub fn load(&mut self, record: Record) {
+        match record {
+            Record::Member(member) => self.directory.put_member(member),
+            Record::Role(role) => self.directory.put_role(role),
+            Record::Credential(credential) => self.add(&credential),
+        }
+    }
+
+    /// Says that everything up to `revision` was loaded.
+    pub fn built(&mut self, revision: Revision) {
+        self.revision.store(revision.number(), Ordering::Release);
+    }
+
+    /// The last change that was taken in.
+    pub fn revision(&self) -> Revision {
+        Revision::new(self.revision.load(Ordering::Acquire))
+    }
+
+    /// Follows one change. Changes come in revision order; one that was already taken in is passed over.
+    pub fn apply(&self, change: &Change) {
+        let _writer = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if change.revision <= self.revision() {
+            return;
+        }
+        match &change.event {
+            Event::AccountFounded { .. } => {}
+            Event::MemberAdded { member } => self.directory.put_member(member.clone()),
+            Event::MemberChanged { after, .. } => self.change_member(after),
+            Event::RoleDefined { role } => self.directory.put_role(role.clone()),
+            Event::RoleChanged { before, after } => {
+                self.directory.replace_role(before, after.clone());
+            }
+            Event::RoleRemoved { role } => self.directory.remove_role(role),
+            Event::TokenIssued { token } => self.add(&Credential::from(token)),
+            Event::TokenChanged { before, after } | Event::TokenRotated { before, after } => {
+                self.replace(before, after);
+            }
+            Event::TokenRevoked { token } => self.remove(token),
+        }
+        self.revision.store(change.revision.number(), Ordering::Release);
+    }
+
+    /// Finds the token that a secret with this digest belongs to, if it is alive at `now`.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn find(&self, digest: &Digest, now: Timestamp) -> Result<Identity, Dead> {
+        let identity = self.credentials.find(digest, now)?;
+        if identity.rights.kind() == TokenKind::Personal && !self.directory.is_active(&identity.owner) {
+            return Err(Dead::OwnerInactive);
+        }
+        Ok(identity)
+    }
+
+    /// The caller who presented a secret with this digest at `now`.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn authenticate(&self, digest: &Digest, now: Timestamp) -> Result<Caller, Dead> {
+        loop {
+            let identity = self.find(digest, now)?;
+            let owner = self.directory.member(&identity.owner).ok_or(Dead::Unknown)?;
+            // The rights may have been replaced between the two looks; then the token's entry names others by now.
+            if let Some(rights) = self.rights.get(identity.rights) {
+                let token = (identity.token, identity.revision);
+                return Ok(Caller::new(token, &rights, owner, &self.directory));
+            }
+        }
+    }
+
+    /// Members and roles.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Which tokens there are, in order.
+    pub fn rosters(&self) -> &Rosters {
+        &self.rosters
+    }
+
+    /// How many tokens an account has.
+    pub fn tokens_of_account(&self, account: AccountId) -> u64 {
+        self.rosters.count(account)
+    }
+
+    fn add(&self, credential: &Credential) {
+        let rights = self.rights.acquire(&credential.rights);
+        self.credentials.add(credential, rights);
+        let place = (credential.account, credential.rights.kind, credential.owner);
+        self.rosters.add(place, credential.id);
+    }
+
+    fn replace(&self, before: &Token, after: &Token) {
+        let (before, after) = (Credential::from(before), Credential::from(after));
+        let rights = self.rights.acquire(&after.rights);
+        self.credentials.replace(&before, &after, rights);
+        self.rights.release(&before.rights);
+    }
+
+    fn remove(&self, token: &Token) {
+        let credential = Credential::from(token);
+        self.credentials.remove(&credential);
+        self.rights.release(&credential.rights);
+        self.rosters.remove((token.account, token.kind, token.owner), token.id);
+    }
+
+    fn change_member(&self, after: &Member) {
+        self.directory.put_member(after.clone());
+        if after.standing == Standing::Removed {
+            self.rosters.remove_personal(after.account, after.id);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Rights, kept once: a million tokens with the same rights share one entry, and a token names it by a small number.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jeton_core::caller::Rights;
+use jeton_core::token::TokenKind;
+
+/// The name of an entry. The lowest bit tells a service token from a personal one, so that verification need not look
+/// the entry up. A name is never used again: a reader that holds one from before a change finds nothing under it, and
+/// looks at the token again.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Handle(u64);
+
+impl Handle {
+    /// What kind of token has the rights of this name.
+    pub(crate) const fn kind(self) -> TokenKind {
+        if self.0 & 1 == 0 { TokenKind::Personal } else { TokenKind::Service }
+    }
+
+    pub(crate) const fn number(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+}
+
+/// Every distinct rights, counted by the tokens that have them.
+#[derive(Default)]
+pub struct RightsBook {
+    by_handle: papaya::HashMap<u64, Arc<Rights>>,
+    /// Only the writer looks here.
+    counted: Mutex<Counted>,
+}
+
+#[derive(Default)]
+struct Counted {
+    handles: HashMap<Arc<Rights>, (Handle, u64)>,
+    next: u64,
+}
+
+impl RightsBook {
+    /// The rights of this name, unless nobody has them any more.
+    pub fn get(&self, handle: Handle) -> Option<Arc<Rights>> {
+        self.by_handle.pin().get(&handle.0).cloned()
+    }
+
+    /// Counts one more token with these rights, and names them.
+    pub(crate) fn acquire(&self, rights: &Rights) -> Handle {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((handle, count)) = counted.handles.get_mut(rights) {
+            *count += 1;
+            return *handle;
+        }
+        let handle = counted.name(rights.kind);
+        let rights = Arc::new(rights.clone());
+        self.by_handle.pin().insert(handle.0, Arc::clone(&rights));
+        counted.handles.insert(rights, (handle, 1));
+        handle
+    }
+
+    /// Counts one token less. Rights that nobody has are forgotten.
+    pub(crate) fn release(&self, rights: &Rights) {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((handle, count)) = counted.handles.get_mut(rights) else { return };
+        *count -= 1;
+        if *count == 0 {
+            let handle = *handle;
+            counted.handles.remove(rights);
+            self.by_handle.pin().remove(&handle.0);
+        }
+    }
+}
+
+impl Counted {
+    fn name(&mut self, kind: TokenKind) -> Handle {
+        let handle = Handle(self.next << 1 | u64::from(kind == TokenKind::Service));
+        self.next += 1;
+        handle
+    }
+}

@@ -1,0 +1,274 @@
+//! Rosters: which tokens there are, in the order of their making, at any offset.
+//!
+//! A database finds the millionth row of a list by walking past the others. A roster keeps the ids alone, in chunks of
+//! known length, so that a page deep in a list costs what the first one does. What a page shows is then read by id.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
+use jeton_core::id::{AccountId, MemberId, TokenId};
+use jeton_core::token::TokenKind;
+
+const CHUNK: usize = 512;
+
+/// Where a token is listed: its account, its kind and, for a personal token, its owner.
+pub type Place = (AccountId, TokenKind, MemberId);
+
+/// Which tokens a list is made of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Selection {
+    /// Every token of the account.
+    All,
+    /// The account's service tokens and one member's personal ones.
+    ServiceAndOwn(MemberId),
+    /// One member's personal tokens.
+    Personal(MemberId),
+}
+
+/// Part of a list.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Page {
+    /// The ids, in order.
+    pub ids: Vec<TokenId>,
+    /// The length of the whole list.
+    pub total: u64,
+}
+
+/// The rosters of all accounts.
+#[derive(Default)]
+pub struct Rosters {
+    accounts: RwLock<HashMap<AccountId, Roster>>,
+}
+
+#[derive(Default)]
+struct Roster {
+    all: Ids,
+    service: Ids,
+    personal: HashMap<MemberId, Ids>,
+}
+
+impl Rosters {
+    /// A page of a list: `limit` ids from `offset` on.
+    pub fn page(&self, account: AccountId, selection: Selection, offset: u64, limit: usize) -> Page {
+        let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
+        let empty = Ids::default();
+        let Some(roster) = accounts.get(&account) else { return Page { ids: Vec::new(), total: 0 } };
+        let personal = |member| roster.personal.get(member).unwrap_or(&empty);
+        let (one, other) = match &selection {
+            Selection::All => (&roster.all, &empty),
+            Selection::ServiceAndOwn(member) => (&roster.service, personal(member)),
+            Selection::Personal(member) => (personal(member), &empty),
+        };
+        let total = one.len() + other.len();
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        Page { ids: merged(one, other, offset, limit), total: total as u64 }
+    }
+
+    /// How many tokens the account has.
+    pub fn count(&self, account: AccountId) -> u64 {
+        let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
+        accounts.get(&account).map_or(0, |roster| roster.all.len() as u64)
+    }
+
+    pub(crate) fn add(&self, place: Place, id: TokenId) {
+        self.with(place.0, |roster| {
+            roster.all.insert(id);
+            roster.list(place).insert(id);
+        });
+    }
+
+    pub(crate) fn remove(&self, place: Place, id: TokenId) {
+        self.with(place.0, |roster| {
+            roster.all.remove(id);
+            roster.list(place).remove(id);
+            roster.personal.retain(|member, ids| *member != place.2 || ids.len() > 0);
+        });
+    }
+
+    pub(crate) fn remove_personal(&self, account: AccountId, member: MemberId) {
+        self.with(account, |roster| {
+            for id in roster.personal.remove(&member).unwrap_or_default().chunks.into_iter().flatten() {
+                roster.all.remove(id);
+            }
+        });
+    }
+
+    /// Everything, sorted, for a comparison.
+    pub(crate) fn picture(&self) -> Vec<(AccountId, Option<MemberId>, Vec<TokenId>)> {
+        let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
+        let mut picture = Vec::new();
+        for (account, roster) in &*accounts {
+            let service = roster.service.chunks.concat();
+            let personal =
+                roster.personal.iter().map(|(member, ids)| (*account, Some(*member), ids.chunks.concat()));
+            picture.extend(personal.chain([(*account, None, service)]).filter(|(_, _, ids)| !ids.is_empty()));
+        }
+        picture.sort();
+        picture
+    }
+
+    fn with(&self, account: AccountId, change: impl FnOnce(&mut Roster)) {
+        let mut accounts = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
+        change(accounts.entry(account).or_default());
+    }
+}
+
+impl Roster {
+    fn list(&mut self, (_, kind, owner): Place) -> &mut Ids {
+        match kind {
+            TokenKind::Service => &mut self.service,
+            TokenKind::Personal => self.personal.entry(owner).or_default(),
+        }
+    }
+}
+
+/// A page of two sorted lists read as one.
+fn merged(one: &Ids, other: &Ids, offset: usize, limit: usize) -> Vec<TokenId> {
+    let length = one.len() + other.len();
+    let (offset, limit) = (offset.min(length), limit.min(length - offset.min(length)));
+    let from_one = split(one, other, offset);
+    let mut ones = one.from(from_one).peekable();
+    let mut others = other.from(offset - from_one).peekable();
+    let mut page = Vec::with_capacity(limit);
+    while page.len() < limit {
+        let next = match (ones.peek(), others.peek()) {
+            (Some(a), Some(b)) if b < a => others.next(),
+            (Some(_), _) => ones.next(),
+            (None, _) => others.next(),
+        };
+        match next {
+            Some(id) => page.push(id),
+            None => break,
+        }
+    }
+    page
+}
+
+/// How many of the first `offset` of the merged list come from `one`: the least count whose next id comes after every
+/// id that the rest takes from `other`.
+fn split(one: &Ids, other: &Ids, offset: usize) -> usize {
+    let (mut low, mut high) = (offset.saturating_sub(other.len()), offset.min(one.len()));
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        // `middle` are too few as long as the next of `one` precedes the last that `other` would give.
+        if one.get(middle) < other.get(offset - middle - 1) { low = middle + 1 } else { high = middle }
+    }
+    low
+}
+
+/// Ids in order, in chunks. New ids nearly always come last.
+#[derive(Default)]
+struct Ids {
+    chunks: Vec<Vec<TokenId>>,
+    length: usize,
+}
+
+impl Ids {
+    const fn len(&self) -> usize {
+        self.length
+    }
+
+    fn insert(&mut self, id: TokenId) {
+        let at = self.chunk_for(id);
+        let Some(chunk) = self.chunks.get_mut(at) else {
+            self.chunks.push(vec![id]);
+            self.length += 1;
+            return;
+        };
+        let Err(place) = chunk.binary_search(&id) else { return };
+        if chunk.len() < CHUNK {
+            chunk.insert(place, id);
+        } else if place == CHUNK {
+            self.chunks.insert(at + 1, vec![id]);
+        } else {
+            let upper = chunk.split_off(CHUNK / 2);
+            let target = if place <= CHUNK / 2 { at } else { at + 1 };
+            self.chunks.insert(at + 1, upper);
+            let chunk = &mut self.chunks[target];
+            let place = chunk.binary_search(&id).unwrap_or_else(|place| place);
+            chunk.insert(place, id);
+        }
+        self.length += 1;
+    }
+
+    fn remove(&mut self, id: TokenId) {
+        let at = self.chunk_for(id);
+        let Some(chunk) = self.chunks.get_mut(at) else { return };
+        let Ok(place) = chunk.binary_search(&id) else { return };
+        chunk.remove(place);
+        if chunk.is_empty() {
+            self.chunks.remove(at);
+        }
+        self.length -= 1;
+    }
+
+    /// The chunk that holds the id, or would.
+    fn chunk_for(&self, id: TokenId) -> usize {
+        let after = self.chunks.partition_point(|chunk| chunk.first().is_some_and(|first| *first <= id));
+        after.saturating_sub(1)
+    }
+
+    fn get(&self, place: usize) -> Option<TokenId> {
+        let (chunk, within) = self.locate(place);
+        self.chunks.get(chunk)?.get(within).copied()
+    }
+
+    fn from(&self, place: usize) -> impl Iterator<Item = TokenId> {
+        let (chunk, within) = self.locate(place);
+        let chunks = self.chunks.get(chunk..).unwrap_or_default();
+        chunks.iter().flatten().copied().skip(within)
+    }
+
+    fn locate(&self, place: usize) -> (usize, usize) {
+        let mut rest = place;
+        for (at, chunk) in self.chunks.iter().enumerate() {
+            if rest < chunk.len() {
+                return (at, rest);
+            }
+            rest -= chunk.len();
+        }
+        (self.chunks.len(), 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn id(number: u32) -> TokenId {
+        let mut bytes = [0; 12];
+        bytes[8..].copy_from_slice(&number.to_be_bytes());
+        TokenId::from_bytes(bytes)
+    }
+
+    proptest! {
+        #[test]
+        fn ids_are_a_sorted_set(steps in proptest::collection::vec((any::<bool>(), 0..2000_u32), 0..3000)) {
+            let mut ids = Ids::default();
+            let mut naive = std::collections::BTreeSet::new();
+            for (add, number) in steps {
+                if add { ids.insert(id(number)); naive.insert(id(number)); }
+                else { ids.remove(id(number)); naive.remove(&id(number)); }
+            }
+            prop_assert_eq!(ids.len(), naive.len());
+            prop_assert_eq!(ids.from(0).collect::<Vec<_>>(), naive.into_iter().collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn a_page_of_two_lists_is_a_page_of_their_union(
+            one in proptest::collection::btree_set(0..3000_u32, 0..1500),
+            other in proptest::collection::btree_set(3000..6000_u32, 0..1500),
+            shift in 0..3000_u32, offset in 0..3200_usize, limit in 0..60_usize,
+        ) {
+            let (mut a, mut b) = (Ids::default(), Ids::default());
+            let other: Vec<u32> = other.into_iter().map(|number| number - shift).filter(|number| !one.contains(number)).collect();
+            let mut union: Vec<TokenId> = one.iter().chain(&other).map(|number| id(*number)).collect();
+            union.sort_unstable();
+            one.iter().for_each(|number| a.insert(id(*number)));
+            other.iter().for_each(|number| b.insert(id(*number)));
+            let expected: Vec<TokenId> = union.into_iter().skip(offset).take(limit).collect();
+            prop_assert_eq!(merged(&a, &b, offset, limit), expected);
+        }
+    }
+}
