@@ -67,6 +67,13 @@ impl ServerKey {
         self.mac(b"jeton server key fingerprint, version 1")
     }
 
+    /// What stands for a password before it is stretched: without the server key nobody can even begin to guess.
+    pub fn season(&self, password: &str) -> Zeroizing<[u8; 32]> {
+        let mut message = Zeroizing::new(b"jeton password, version 1:".to_vec());
+        message.extend_from_slice(password.as_bytes());
+        Zeroizing::new(self.mac(&message))
+    }
+
     fn mac(&self, message: &[u8]) -> [u8; 32] {
         let mut mac = self.primed.clone();
         mac.update(message);

@@ -1,1 +1,101 @@
-//! placeholder
+//! The use cases: what jeton does, without a word of HTTP and without a word of SQL.
+//!
+//! A change goes one way, and never back:
+//!
+//! ```text
+//! command → caller (index) → rule (pure) → commit (one transaction) → index → answer
+//! ```
+//!
+//! [`Service`] fetches the facts and asks a rule. What the rule proposes goes to the [`committer`], a thread of its own,
+//! which commits whatever waits as one group, takes the changes into the index in order, and only then answers. A
+//! proposal whose basis changed meanwhile is decided again; a client that hangs up cuts nothing in two.
+
+pub mod committer;
+pub mod error;
+mod last_used;
+pub mod password;
+pub mod ports;
+mod session;
+mod start;
+mod tokens;
+
+use std::sync::Arc;
+
+use jeton_core::caller::Caller;
+use jeton_core::id::AccountId;
+use jeton_core::limits::Limits;
+use jeton_core::member::Member;
+use jeton_core::rule::Mint;
+use jeton_core::timestamp::Timestamp;
+use jeton_index::Index;
+use jeton_store::Store;
+
+use committer::Committer;
+use last_used::LastUsed;
+
+pub use error::{Error, Failure};
+pub use jeton_core::rule::Founding;
+pub use jeton_index::roster::Selection;
+pub use ports::{Clock, Entropy};
+pub use session::{Session, Unauthenticated};
+pub use start::{Founded, StartError};
+pub use tokens::{TokenPage, TokenView};
+
+/// What every surface calls. Cheap to clone.
+#[derive(Clone)]
+pub struct Service {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Arc<dyn Store>,
+    index: Arc<Index>,
+    committer: Committer,
+    mint: Mint,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    last_used: LastUsed,
+}
+
+impl Service {
+    /// The time, by the clock that jeton was started with.
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// The index, to look at: its revision, its size, its image.
+    pub fn index(&self) -> &Index {
+        &self.inner.index
+    }
+
+    /// The account's owner, whom first-start messages and error texts name.
+    pub fn members_of(&self, account: AccountId, number: u32) -> Option<Arc<Member>> {
+        self.inner.index.directory().member_by_number(account, number)
+    }
+
+    /// Whether the committer still runs. It ends only with the service, or if the machinery broke beyond repair.
+    pub fn is_ready(&self) -> bool {
+        self.inner.committer.is_running()
+    }
+
+    /// Writes down when tokens were last used. To be called every few seconds, and before the end.
+    ///
+    /// # Errors
+    /// If the database fails; what could not be written is kept for the next time.
+    pub async fn flush_last_used(&self) -> Result<(), Failure> {
+        let used = self.inner.last_used.take();
+        if used.is_empty() {
+            return Ok(());
+        }
+        let written = self.inner.store.touch(&used).await;
+        if written.is_err() {
+            self.inner.last_used.put_back(used);
+        }
+        Ok(written?)
+    }
+
+    fn note_use(&self, caller: &Caller, now: Timestamp) {
+        self.inner.last_used.note(caller.token, now);
+    }
+}

@@ -1,0 +1,132 @@
+//! The committer: the one place where changes become durable, and then true.
+//!
+//! A thread takes whatever proposals wait, commits them as one group, takes the changes into the index in revision
+//! order, and answers. While it waits for the disk the next group gathers by itself, so that the more there is to do the
+//! less each costs. Nobody hears of a change before memory knows it, and memory knows nothing that is not durable.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use jeton_core::change::{Change, Proposal};
+use jeton_index::Index;
+use jeton_store::{Outcome, Store, StoreError};
+use tokio::sync::oneshot;
+
+use crate::error::Failure;
+
+/// The most proposals in one transaction: enough for any gain, few enough that nobody waits long for the others.
+const LARGEST_GROUP: usize = 1024;
+
+type Reply = oneshot::Sender<Result<Vec<Outcome>, StoreError>>;
+
+struct Job {
+    proposals: Vec<Proposal>,
+    reply: Reply,
+}
+
+/// What a proposal came to.
+#[derive(Debug)]
+pub enum Committed {
+    /// It is durable, and memory knows it.
+    Done(Box<Change>),
+    /// Nothing was written: the ground moved, and the decision has to be taken again.
+    Again,
+}
+
+/// Sends proposals to the thread that commits them.
+pub struct Committer {
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Committer {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn start(store: Arc<dyn Store>, index: Arc<Index>) -> std::io::Result<Self> {
+        let (jobs, waiting) = channel();
+        let run = move || run(&waiting, &*store, &index);
+        let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(run)?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    /// Commits one proposal, together with whatever else waits.
+    ///
+    /// # Errors
+    /// If the store fails. Dropping the future does not take the proposal back.
+    pub async fn commit(&self, proposal: Proposal) -> Result<Committed, Failure> {
+        match self.commit_all(vec![proposal]).await?.pop() {
+            Some(Outcome::Committed(change)) => Ok(Committed::Done(Box::new(change))),
+            // A new id that exists already is as rare as it is harmless: the next decision draws another.
+            Some(Outcome::Stale(_) | Outcome::Duplicate) => Ok(Committed::Again),
+            None => Err(Failure::ShuttingDown),
+        }
+    }
+
+    /// Commits proposals in one transaction, in order.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn commit_all(&self, proposals: Vec<Proposal>) -> Result<Vec<Outcome>, Failure> {
+        let (reply, answer) = oneshot::channel();
+        let jobs = self.jobs.as_ref().ok_or(Failure::ShuttingDown)?;
+        jobs.send(Job { proposals, reply }).map_err(|_| Failure::ShuttingDown)?;
+        Ok(answer.await.map_err(|_| Failure::ShuttingDown)??)
+    }
+
+    /// Whether the thread still takes proposals.
+    pub fn is_running(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+}
+
+impl Drop for Committer {
+    /// Lets the thread finish what was sent to it.
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(waiting: &Receiver<Job>, store: &dyn Store, index: &Index) {
+    while let Ok(first) = waiting.recv() {
+        let mut proposals = first.proposals;
+        let mut replies = vec![(proposals.len(), first.reply)];
+        while proposals.len() < LARGEST_GROUP
+            && let Ok(mut job) = waiting.try_recv()
+        {
+            replies.push((job.proposals.len(), job.reply));
+            proposals.append(&mut job.proposals);
+        }
+        let outcomes = pollster::block_on(store.commit(proposals));
+        if let Ok(outcomes) = &outcomes {
+            follow(index, outcomes);
+        }
+        answer(outcomes, replies);
+    }
+}
+
+/// From here on nothing can fail: what is durable becomes true.
+fn follow(index: &Index, outcomes: &[Outcome]) {
+    for outcome in outcomes {
+        if let Outcome::Committed(change) = outcome {
+            index.apply(change);
+        }
+    }
+}
+
+/// Gives everybody their part. Who has hung up gets none, and nothing else comes of it.
+fn answer(outcomes: Result<Vec<Outcome>, StoreError>, replies: Vec<(usize, Reply)>) {
+    let mut outcomes = outcomes.map(Vec::into_iter);
+    for (count, reply) in replies {
+        let part = match &mut outcomes {
+            Ok(outcomes) => Ok(outcomes.take(count).collect()),
+            Err(error) => Err(error.clone()),
+        };
+        let _ = reply.send(part);
+    }
+}

@@ -1,0 +1,56 @@
+//! Sessions: from a presented text to a caller, and to a caller again if the ground moved.
+
+use jeton_core::caller::Caller;
+use jeton_core::digest::Digest;
+use jeton_core::secret::Malformed;
+use jeton_index::Dead;
+
+use crate::Service;
+
+/// Somebody who presented a good secret. It keeps the digest, so that a decision whose basis changed can be taken again
+/// on what is true by then.
+#[derive(Clone, Debug)]
+pub struct Session {
+    digest: Digest,
+    caller: Caller,
+}
+
+impl Session {
+    /// Who it is, and what they may do.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+/// Why a presented text is good for nothing. The reason is for the log: a stranger learns only that it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("Invalid token")]
+pub enum Unauthenticated {
+    /// It can't be a secret.
+    Malformed(Malformed),
+    /// It is no living secret.
+    Dead(Dead),
+}
+
+impl Service {
+    /// Finds out who presents this text, from memory alone: format and checksum, digest, index.
+    ///
+    /// # Errors
+    /// Why it is good for nothing.
+    pub fn authenticate(&self, presented: &str) -> Result<Session, Unauthenticated> {
+        self.inner.mint.format.recognize(presented).map_err(Unauthenticated::Malformed)?;
+        self.session(self.inner.mint.key.digest(presented))
+    }
+
+    /// The same session on what is true now.
+    pub(crate) fn refreshed(&self, session: &Session) -> Result<Session, Unauthenticated> {
+        self.session(session.digest)
+    }
+
+    fn session(&self, digest: Digest) -> Result<Session, Unauthenticated> {
+        let now = self.now();
+        let caller = self.inner.index.authenticate(&digest, now).map_err(Unauthenticated::Dead)?;
+        self.note_use(&caller, now);
+        Ok(Session { digest, caller })
+    }
+}

@@ -1,0 +1,148 @@
+//! Starting: the index is built, the key is checked, and on an empty database the first account is founded.
+
+use std::sync::Arc;
+
+use jeton_core::change::{Event, Revision};
+use jeton_core::id::{AccountId, MemberId};
+use jeton_core::limits::Limits;
+use jeton_core::rule::{self, Founding, Mint};
+use jeton_core::secret::Secret;
+use jeton_index::Index;
+use jeton_store::{Outcome, Store, StoreError};
+
+use crate::committer::{Committed, Committer};
+use crate::error::Failure;
+use crate::last_used::LastUsed;
+use crate::ports::{Clock, Entropy};
+use crate::{Inner, Service};
+
+/// Why a service can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database belongs to another server key.
+    #[error(
+        "the server key is not the one that this database was made with, so no token could be verified: give the right \
+         one with --server-key-file (it was kept beside the database, or wherever its operator put it)"
+    )]
+    WrongKey,
+    /// The database fails.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The system gives no thread.
+    #[error("the system gives no thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// What a first start made.
+#[derive(Debug)]
+pub struct Founded {
+    /// The account.
+    pub account: AccountId,
+    /// Its owner.
+    pub owner: MemberId,
+    /// The owner's token, to be shown once.
+    pub secret: Secret,
+}
+
+impl Service {
+    /// Builds the index from the store and starts the committer.
+    ///
+    /// # Errors
+    /// [`StartError`], each saying what to do.
+    pub async fn start(
+        store: Arc<dyn Store>,
+        mint: Mint,
+        limits: Limits,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, StartError> {
+        if !store.bind_key(mint.key.fingerprint()).await? {
+            return Err(StartError::WrongKey);
+        }
+        let index = Arc::new(rebuild(&*store).await?);
+        let committer = Committer::start(Arc::clone(&store), Arc::clone(&index))?;
+        let last_used = LastUsed::default();
+        Ok(Self {
+            inner: Arc::new(Inner { store, index, committer, mint, limits, clock, entropy, last_used }),
+        })
+    }
+
+    /// Whether nothing was ever committed here.
+    pub fn is_empty(&self) -> bool {
+        self.inner.index.revision() == Revision::ZERO
+    }
+
+    /// Founds the account, its owner and the owner's first token. `None` if there is an account already.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn found(&self, founding: Founding) -> Result<Option<Founded>, Failure> {
+        let fresh = [(); 3].map(|()| self.inner.entropy.fresh());
+        let (proposals, secret) = rule::found(founding, &self.inner.mint, self.now(), fresh.each_ref());
+        let outcomes = self.inner.committer.commit_all(proposals).await?;
+        let member = outcomes.into_iter().find_map(|outcome| match outcome {
+            Outcome::Committed(change) => match change.event {
+                Event::MemberAdded { member } => Some(member),
+                _ => None,
+            },
+            Outcome::Stale(_) | Outcome::Duplicate => None,
+        });
+        Ok(member.map(|owner| Founded { account: owner.account, owner: owner.id, secret }))
+    }
+
+    /// Issues a token with the rights of the member with this e-mail address, on the authority of whoever runs this on
+    /// the machine. `None` if there is no such member.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn recover(&self, email: &str) -> Result<Option<Secret>, Failure> {
+        let members = self.inner.store.members_by_email(email).await?;
+        let Some(member) = members.into_iter().next() else { return Ok(None) };
+        let issued = rule::recover(&member, &self.inner.mint, self.now(), &self.inner.entropy.fresh());
+        match self.inner.committer.commit(issued.proposal).await? {
+            Committed::Done(_) => Ok(Some(issued.secret)),
+            Committed::Again => Err(Failure::Contended),
+        }
+    }
+
+    /// What secrets of this installation are made with.
+    pub fn mint(&self) -> &Mint {
+        &self.inner.mint
+    }
+
+    /// An index built anew from the store, to be compared with the one that followed the changes.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn rebuilt_index(&self) -> Result<Index, StoreError> {
+        rebuild(&*self.inner.store).await
+    }
+}
+
+/// Builds an index from a store.
+async fn rebuild(store: &dyn Store) -> Result<Index, StoreError> {
+    // The count comes before the first record, so that the table is made once, in its final size.
+    let index = std::sync::Mutex::new(Index::with_capacity(0));
+    let with = |change: &mut dyn FnMut(&mut Index)| {
+        change(&mut index.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    };
+    let revision = store
+        .snapshot(
+            &mut |tokens| {
+                let room = usize::try_from(tokens + tokens / 8).unwrap_or(usize::MAX);
+                with(&mut |index| *index = Index::with_capacity(room));
+            },
+            &mut |record| {
+                let mut record = Some(record);
+                with(&mut |index| {
+                    if let Some(record) = record.take() {
+                        index.load(record);
+                    }
+                });
+            },
+        )
+        .await?;
+    let mut index = index.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    index.built(revision);
+    Ok(index)
+}

@@ -1,0 +1,277 @@
+//! Tokens: list, get, issue, amend, rotate, revoke.
+
+use std::sync::Arc;
+
+use jeton_core::caller::{Caller, authority_of};
+use jeton_core::change::{Event, Proposal};
+use jeton_core::command::{Amend, Issue, Rotate};
+use jeton_core::id::{MemberId, TokenId};
+use jeton_core::member::Member;
+use jeton_core::refusal::Refusal;
+use jeton_core::rule;
+use jeton_core::secret::Secret;
+use jeton_core::timestamp::Timestamp;
+use jeton_core::token::{Token, TokenKind};
+use jeton_index::roster::Selection;
+use jeton_store::StoredToken;
+
+use crate::committer::Committed;
+use crate::error::{Error, Failure};
+use crate::session::Session;
+use crate::Service;
+
+/// How often a decision is taken before the others win.
+const ATTEMPTS: usize = 16;
+
+/// A token as it is shown.
+#[derive(Clone, Debug)]
+pub struct TokenView {
+    /// The record.
+    pub token: Token,
+    /// Its owner, or whoever made a service token.
+    pub owner: Option<Arc<Member>>,
+    /// When it was last used.
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// Part of a list of tokens.
+#[derive(Debug)]
+pub struct TokenPage {
+    /// The tokens, oldest first.
+    pub items: Vec<TokenView>,
+    /// The length of the whole list.
+    pub total: u64,
+}
+
+impl Service {
+    /// The member whose tokens a caller turns to by number.
+    ///
+    /// # Errors
+    /// [`Refusal::AdministratorsOnly`], [`Refusal::NoSuchMember`].
+    pub fn member_for(&self, session: &Session, number: u32) -> Result<Arc<Member>, Error> {
+        let caller = session.caller();
+        let member = self.inner.index.directory().member_by_number(caller.account, number);
+        Ok(rule::tokens_of(caller, member)?)
+    }
+
+    /// A page of the tokens that the caller sees: service tokens and their own, or with `all`, which only moves
+    /// administrators, everybody's.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn list(
+        &self,
+        session: &Session,
+        all: bool,
+        offset: u64,
+        limit: usize,
+    ) -> Result<TokenPage, Error> {
+        let caller = session.caller();
+        let selection = if all && rule::may_list_all(caller) {
+            Selection::All
+        } else {
+            Selection::ServiceAndOwn(match caller.kind {
+                TokenKind::Personal => caller.member.id,
+                // A service token is nobody: it has no personal tokens of its own to see.
+                TokenKind::Service => MemberId::from_bytes([0; 12]),
+            })
+        };
+        self.page(caller, selection, offset, limit).await
+    }
+
+    /// A page of one member's personal tokens. Whether the caller may see them was decided by [`Service::member_for`].
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn list_of(
+        &self,
+        session: &Session,
+        member: &Member,
+        offset: u64,
+        limit: usize,
+    ) -> Result<TokenPage, Error> {
+        self.page(session.caller(), Selection::Personal(member.id), offset, limit).await
+    }
+
+    /// One token that the caller sees.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchToken`], also for a token that the caller may not know of.
+    pub async fn get(&self, session: &Session, id: TokenId) -> Result<TokenView, Error> {
+        let caller = session.caller();
+        match self.inner.store.token(caller.account, id).await? {
+            Some(stored) if rule::may_see(caller, &stored.token) => Ok(self.view(stored)),
+            _ => Err(Refusal::NoSuchToken.into()),
+        }
+    }
+
+    /// One personal token of one member.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchToken`].
+    pub async fn get_of(&self, session: &Session, member: &Member, id: TokenId) -> Result<TokenView, Error> {
+        let view = self.get(session, id).await?;
+        if view.token.kind == TokenKind::Personal && view.token.owner == member.id {
+            Ok(view)
+        } else {
+            Err(Refusal::NoSuchToken.into())
+        }
+    }
+
+    /// Issues a token. The secret is in the answer and nowhere else.
+    ///
+    /// # Errors
+    /// Refusals of [`rule::issue`].
+    pub async fn issue(&self, session: &Session, command: &Issue) -> Result<(TokenView, Secret), Error> {
+        let mut current = None;
+        for _ in 0..ATTEMPTS {
+            let caller = current.as_ref().unwrap_or(session).caller();
+            let issued = rule::issue(
+                caller,
+                command,
+                self.inner.index.directory(),
+                self.inner.index.tokens_of_account(caller.account),
+                &self.inner.limits,
+                &self.inner.mint,
+                self.now(),
+                &self.inner.entropy.fresh(),
+            )?;
+            if let Some(token) = self.commit(issued.proposal).await? {
+                return Ok((self.view(StoredToken { token, last_used_at: None }), issued.secret));
+            }
+            current = Some(self.refreshed(session)?);
+        }
+        Err(Failure::Contended.into())
+    }
+
+    /// Changes a token.
+    ///
+    /// # Errors
+    /// Refusals of [`rule::amend`].
+    pub async fn amend(&self, session: &Session, id: TokenId, command: &Amend) -> Result<TokenView, Error> {
+        self.amend_with(session, id, |_| Ok(command.clone())).await
+    }
+
+    /// Changes a token by a command that is worked out from the token as it is, anew whenever it changed meanwhile: a
+    /// JSON Patch is applied to what is there.
+    ///
+    /// # Errors
+    /// Refusals of [`rule::amend`], and whatever `command` says.
+    pub async fn amend_with<E: From<Error>>(
+        &self,
+        session: &Session,
+        id: TokenId,
+        command: impl Fn(&TokenView) -> Result<Amend, E> + Send,
+    ) -> Result<TokenView, E> {
+        let mut current = session.clone();
+        for _ in 0..ATTEMPTS {
+            let before = self.token(&current, id).await?;
+            let view = self.view(before.clone());
+            let command = command(&view)?;
+            let proposal = rule::amend(
+                current.caller(),
+                &before.token,
+                &command,
+                self.inner.index.directory(),
+                &self.inner.limits,
+                self.now(),
+            )
+            .map_err(Error::from)?;
+            let Some(proposal) = proposal else { return Ok(view) };
+            if let Some(token) = self.commit(proposal).await? {
+                return Ok(self.view(StoredToken { token, last_used_at: before.last_used_at }));
+            }
+            current = self.refreshed(&current).map_err(Error::from)?;
+        }
+        Err(Error::from(Failure::Contended).into())
+    }
+
+    /// Gives a token a new secret, which is in the answer and nowhere else.
+    ///
+    /// # Errors
+    /// Refusals of [`rule::rotate`].
+    pub async fn rotate(
+        &self,
+        session: &Session,
+        id: TokenId,
+        command: Rotate,
+    ) -> Result<(TokenView, Secret), Error> {
+        let mut current = session.clone();
+        for _ in 0..ATTEMPTS {
+            let before = self.token(&current, id).await?;
+            let owner = self.inner.index.directory().member(&before.token.owner).ok_or(Refusal::NoSuchToken)?;
+            let theirs = authority_of(&before.token, owner, self.inner.index.directory());
+            let (mint, fresh) = (&self.inner.mint, self.inner.entropy.fresh());
+            let issued =
+                rule::rotate(current.caller(), &before.token, &theirs, &command, mint, self.now(), &fresh)?;
+            if let Some(token) = self.commit(issued.proposal).await? {
+                let view = self.view(StoredToken { token, last_used_at: before.last_used_at });
+                return Ok((view, issued.secret));
+            }
+            current = self.refreshed(&current)?;
+        }
+        Err(Failure::Contended.into())
+    }
+
+    /// Revokes a token. When this answers, the secret is dead.
+    ///
+    /// # Errors
+    /// Refusals of [`rule::revoke`].
+    pub async fn revoke(&self, session: &Session, id: TokenId) -> Result<(), Error> {
+        let mut current = session.clone();
+        for _ in 0..ATTEMPTS {
+            let before = self.token(&current, id).await?;
+            let proposal = rule::revoke(current.caller(), &before.token, self.now())?;
+            if self.commit(proposal).await?.is_some() {
+                return Ok(());
+            }
+            current = self.refreshed(&current)?;
+        }
+        Err(Failure::Contended.into())
+    }
+
+    async fn token(&self, session: &Session, id: TokenId) -> Result<StoredToken, Error> {
+        let found = self.inner.store.token(session.caller().account, id).await?;
+        Ok(found.ok_or(Refusal::NoSuchToken)?)
+    }
+
+    /// Commits a proposal about a token, and gives the token back as it is then. `None` if the ground moved.
+    async fn commit(&self, proposal: Proposal) -> Result<Option<Token>, Error> {
+        match self.inner.committer.commit(proposal).await? {
+            Committed::Again => Ok(None),
+            Committed::Done(change) => match change.event {
+                Event::TokenIssued { token }
+                | Event::TokenChanged { after: token, .. }
+                | Event::TokenRotated { after: token, .. }
+                | Event::TokenRevoked { token } => Ok(Some(token)),
+                Event::AccountFounded { .. }
+                | Event::MemberAdded { .. }
+                | Event::MemberChanged { .. }
+                | Event::RoleDefined { .. }
+                | Event::RoleChanged { .. }
+                | Event::RoleRemoved { .. } => Ok(None),
+            },
+        }
+    }
+
+    async fn page(
+        &self,
+        caller: &Caller,
+        selection: Selection,
+        offset: u64,
+        limit: usize,
+    ) -> Result<TokenPage, Error> {
+        let page = self.inner.index.rosters().page(caller.account, selection, offset, limit);
+        let stored = self.inner.store.tokens(caller.account, &page.ids).await?;
+        Ok(TokenPage { items: stored.into_iter().map(|stored| self.view(stored)).collect(), total: page.total })
+    }
+
+    fn view(&self, stored: StoredToken) -> TokenView {
+        let StoredToken { token, last_used_at } = stored;
+        TokenView {
+            owner: self.inner.index.directory().member(&token.owner),
+            last_used_at: self.inner.last_used.merged(token.id, last_used_at),
+            token,
+        }
+    }
+}
