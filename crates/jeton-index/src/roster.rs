@@ -25,6 +25,15 @@ pub enum Selection {
     Personal(MemberId),
 }
 
+/// Where in a list a page begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Start {
+    /// After this many others.
+    Offset(u64),
+    /// After this token, whether it is still there or not: the way through a list that others change meanwhile.
+    After(TokenId),
+}
+
 /// Part of a list.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Page {
@@ -48,8 +57,8 @@ struct Roster {
 }
 
 impl Rosters {
-    /// A page of a list: `limit` ids from `offset` on.
-    pub fn page(&self, account: AccountId, selection: Selection, offset: u64, limit: usize) -> Page {
+    /// A page of a list: at most `limit` ids.
+    pub fn page(&self, account: AccountId, selection: Selection, start: Start, limit: usize) -> Page {
         let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
         let empty = Ids::default();
         let Some(roster) = accounts.get(&account) else { return Page { ids: Vec::new(), total: 0 } };
@@ -60,8 +69,11 @@ impl Rosters {
             Selection::Personal(member) => (personal(member), &empty),
         };
         let total = one.len() + other.len();
-        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-        Page { ids: merged(one, other, offset, limit), total: total as u64 }
+        let from = match start {
+            Start::Offset(offset) => split(one, other, usize::try_from(offset).unwrap_or(usize::MAX)),
+            Start::After(id) => (one.rank_after(id), other.rank_after(id)),
+        };
+        Page { ids: merged(one, other, from, limit), total: total as u64 }
     }
 
     /// How many tokens the account has.
@@ -122,13 +134,11 @@ impl Roster {
     }
 }
 
-/// A page of two sorted lists read as one.
-fn merged(one: &Ids, other: &Ids, offset: usize, limit: usize) -> Vec<TokenId> {
-    let length = one.len() + other.len();
-    let (offset, limit) = (offset.min(length), limit.min(length - offset.min(length)));
-    let from_one = split(one, other, offset);
-    let mut ones = one.from(from_one).peekable();
-    let mut others = other.from(offset - from_one).peekable();
+/// Two sorted lists read as one, from a place in each.
+fn merged(one: &Ids, other: &Ids, from: (usize, usize), limit: usize) -> Vec<TokenId> {
+    let limit = limit.min(one.len() + other.len());
+    let mut ones = one.from(from.0).peekable();
+    let mut others = other.from(from.1).peekable();
     let mut page = Vec::with_capacity(limit);
     while page.len() < limit {
         let next = match (ones.peek(), others.peek()) {
@@ -144,16 +154,17 @@ fn merged(one: &Ids, other: &Ids, offset: usize, limit: usize) -> Vec<TokenId> {
     page
 }
 
-/// How many of the first `offset` of the merged list come from `one`: the least count whose next id comes after every
-/// id that the rest takes from `other`.
-fn split(one: &Ids, other: &Ids, offset: usize) -> usize {
+/// How many of the first `offset` of the merged list come from each. From `one` it is the least count whose next id
+/// comes after every id that the rest takes from `other`.
+fn split(one: &Ids, other: &Ids, offset: usize) -> (usize, usize) {
+    let offset = offset.min(one.len() + other.len());
     let (mut low, mut high) = (offset.saturating_sub(other.len()), offset.min(one.len()));
     while low < high {
         let middle = usize::midpoint(low, high);
         // `middle` are too few as long as the next of `one` precedes the last that `other` would give.
         if one.get(middle) < other.get(offset - middle - 1) { low = middle + 1 } else { high = middle }
     }
-    low
+    (low, offset - low)
 }
 
 /// Ids in order, in chunks. New ids nearly always come last.
@@ -206,6 +217,13 @@ impl Ids {
     fn chunk_for(&self, id: TokenId) -> usize {
         let after = self.chunks.partition_point(|chunk| chunk.first().is_some_and(|first| *first <= id));
         after.saturating_sub(1)
+    }
+
+    /// How many ids come before or are this one.
+    fn rank_after(&self, id: TokenId) -> usize {
+        let at = self.chunk_for(id);
+        let before: usize = self.chunks.iter().take(at).map(Vec::len).sum();
+        before + self.chunks.get(at).map_or(0, |chunk| chunk.partition_point(|other| *other <= id))
     }
 
     fn get(&self, place: usize) -> Option<TokenId> {
@@ -267,8 +285,12 @@ mod tests {
             union.sort_unstable();
             one.iter().for_each(|number| a.insert(id(*number)));
             other.iter().for_each(|number| b.insert(id(*number)));
-            let expected: Vec<TokenId> = union.into_iter().skip(offset).take(limit).collect();
-            prop_assert_eq!(merged(&a, &b, offset, limit), expected);
+            let expected: Vec<TokenId> = union.iter().copied().skip(offset).take(limit).collect();
+            let from = split(&a, &b, offset);
+            prop_assert_eq!(merged(&a, &b, from, limit), expected.clone());
+            let after = id(u32::try_from(offset).unwrap());
+            let expected: Vec<TokenId> = union.iter().filter(|id| **id > after).take(limit).copied().collect();
+            prop_assert_eq!(merged(&a, &b, (a.rank_after(after), b.rank_after(after)), limit), expected);
         }
     }
 }

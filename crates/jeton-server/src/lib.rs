@@ -1,1 +1,94 @@
-//! placeholder
+//! Jeton over HTTP: shared plumbing, then one folder a surface.
+//!
+//! A surface translates and decides nothing. It reads its own wire form into a command, calls one method of the service,
+//! and writes the outcome in its own words:
+//!
+//! | place | what it is |
+//! |---|---|
+//! | [`http`] | sockets, limits, bodies, ids: knows no token |
+//! | `gate` | who is asking, and whether too often |
+//! | `ask` | an admitted request, whole |
+//! | `trouble` | everything that a surface may have to say no to, in one closed list |
+//! | `canvus` | Canvus v1, under `/api/v1` |
+//! | `launchdarkly` | LaunchDarkly v2, under `/api/v2` |
+//! | `pages` | lists that are too long for one piece |
+//! | `operations` | whether the server lives and is ready |
+
+mod ask;
+mod canvus;
+mod gate;
+pub mod http;
+mod launchdarkly;
+mod operations;
+mod pages;
+mod surfaces;
+mod trouble;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use jeton_service::Service;
+
+use crate::gate::Gate;
+use crate::http::Edge;
+use crate::http::rate_limit::RateLimit;
+use crate::http::request_id::RequestIds;
+use crate::surfaces::Surfaces;
+
+/// What an operator may choose about the surfaces.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How often one token may ask.
+    pub token_requests: RateLimit,
+    /// How often one address may fail to authenticate. Good secrets from the same address are never held up by it.
+    pub failed_authentications: RateLimit,
+    /// The largest request body, in bytes.
+    pub max_body_bytes: usize,
+    /// How long a request body may take to arrive.
+    pub body_timeout: Duration,
+    /// Jeton's version, as `server-info` gives it.
+    pub version: &'static str,
+    /// What tells this installation from others, in the shape of a UUID.
+    pub server_id: String,
+    /// Randomness for what attackers must not guess: how request ids begin, where rate limits keep their counts.
+    pub seeds: [u64; 5],
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let window = Duration::from_secs(10);
+        Self {
+            token_requests: RateLimit { requests: 10_000, window },
+            failed_authentications: RateLimit { requests: 100, window },
+            max_body_bytes: 256 * 1024,
+            body_timeout: Duration::from_secs(30),
+            version: env!("CARGO_PKG_VERSION"),
+            server_id: "00000000-0000-4000-8000-000000000000".to_owned(),
+            seeds: [0; 5],
+        }
+    }
+}
+
+/// All surfaces over one service, to be served.
+pub type App = Edge<Router, Surfaces>;
+
+/// Builds all surfaces over one service.
+pub fn app(service: Service, settings: Settings) -> App {
+    let ids = RequestIds::new(settings.seeds[0]);
+    let shared = Arc::new(Shared { gate: Gate::new(&settings), service, settings });
+    let router = Router::new()
+        .merge(canvus::routes())
+        .merge(launchdarkly::routes())
+        .merge(operations::routes())
+        .fallback(operations::no_such_route)
+        .with_state(shared);
+    Edge::new(router, ids, Surfaces)
+}
+
+/// What every handler can reach.
+pub(crate) struct Shared {
+    pub(crate) service: Service,
+    pub(crate) gate: Gate,
+    pub(crate) settings: Settings,
+}

@@ -35,11 +35,11 @@ use last_used::LastUsed;
 
 pub use error::{Error, Failure};
 pub use jeton_core::rule::Founding;
-pub use jeton_index::roster::Selection;
+pub use jeton_index::roster::Start;
 pub use ports::{Clock, Entropy};
 pub use session::{Session, Unauthenticated};
 pub use start::{Founded, StartError};
-pub use tokens::{TokenPage, TokenView};
+pub use tokens::{TokenPage, TokenView, Visible};
 
 /// What every surface calls. Cheap to clone.
 #[derive(Clone)]

@@ -16,7 +16,8 @@ pub struct Unhashable;
 /// [`Unhashable`], if there is no memory for it.
 pub fn hash(password: &str, key: &ServerKey, salt: &[u8; 16]) -> Result<PasswordHash, Unhashable> {
     let seasoned = key.season(password);
-    let hash = Argon2::default().hash_password_with_salt(seasoned.as_slice(), salt).map_err(|_| Unhashable)?;
+    let hash =
+        Argon2::default().hash_password_with_salt(seasoned.as_slice(), salt).map_err(|_| Unhashable)?;
     Ok(PasswordHash::new(hash.to_string()))
 }
 

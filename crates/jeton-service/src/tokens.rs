@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jeton_core::caller::{Caller, authority_of};
+use jeton_core::caller::authority_of;
 use jeton_core::change::{Event, Proposal};
 use jeton_core::command::{Amend, Issue, Rotate};
 use jeton_core::id::{MemberId, TokenId};
@@ -12,13 +12,13 @@ use jeton_core::rule;
 use jeton_core::secret::Secret;
 use jeton_core::timestamp::Timestamp;
 use jeton_core::token::{Token, TokenKind};
-use jeton_index::roster::Selection;
+use jeton_index::roster::{Selection, Start};
 use jeton_store::StoredToken;
 
+use crate::Service;
 use crate::committer::Committed;
 use crate::error::{Error, Failure};
 use crate::session::Session;
-use crate::Service;
 
 /// How often a decision is taken before the others win.
 const ATTEMPTS: usize = 16;
@@ -34,11 +34,17 @@ pub struct TokenView {
     pub last_used_at: Option<Timestamp>,
 }
 
+/// A list that its asker may see. Only the service makes one.
+#[derive(Clone, Copy, Debug)]
+pub struct Visible(Selection);
+
 /// Part of a list of tokens.
 #[derive(Debug)]
 pub struct TokenPage {
     /// The tokens, oldest first.
     pub items: Vec<TokenView>,
+    /// Where the page ends and the next one starts; `None` for an empty page.
+    pub end: Option<TokenId>,
     /// The length of the whole list.
     pub total: u64,
 }
@@ -54,43 +60,40 @@ impl Service {
         Ok(rule::tokens_of(caller, member)?)
     }
 
-    /// A page of the tokens that the caller sees: service tokens and their own, or with `all`, which only moves
-    /// administrators, everybody's.
+    /// The tokens that the caller sees: service tokens and their own, or with `all`, which only moves administrators,
+    /// everybody's.
+    pub fn visible_to(&self, session: &Session, all: bool) -> Visible {
+        let caller = session.caller();
+        Visible(match caller.kind {
+            _ if all && rule::may_list_all(caller) => Selection::All,
+            TokenKind::Personal => Selection::ServiceAndOwn(caller.member.id),
+            // A service token is nobody: it has no personal tokens of its own to see.
+            TokenKind::Service => Selection::ServiceAndOwn(MemberId::from_bytes([0; 12])),
+        })
+    }
+
+    /// One member's personal tokens, as [`Service::member_for`] gave the member.
+    pub fn personal_of(&self, member: &Member) -> Visible {
+        Visible(Selection::Personal(member.id))
+    }
+
+    /// A page of a list, at most `limit` tokens.
     ///
     /// # Errors
     /// If the store fails.
     pub async fn list(
         &self,
         session: &Session,
-        all: bool,
-        offset: u64,
+        Visible(selection): Visible,
+        start: Start,
         limit: usize,
     ) -> Result<TokenPage, Error> {
-        let caller = session.caller();
-        let selection = if all && rule::may_list_all(caller) {
-            Selection::All
-        } else {
-            Selection::ServiceAndOwn(match caller.kind {
-                TokenKind::Personal => caller.member.id,
-                // A service token is nobody: it has no personal tokens of its own to see.
-                TokenKind::Service => MemberId::from_bytes([0; 12]),
-            })
-        };
-        self.page(caller, selection, offset, limit).await
-    }
-
-    /// A page of one member's personal tokens. Whether the caller may see them was decided by [`Service::member_for`].
-    ///
-    /// # Errors
-    /// If the store fails.
-    pub async fn list_of(
-        &self,
-        session: &Session,
-        member: &Member,
-        offset: u64,
-        limit: usize,
-    ) -> Result<TokenPage, Error> {
-        self.page(session.caller(), Selection::Personal(member.id), offset, limit).await
+        let account = session.caller().account;
+        let page = self.inner.index.rosters().page(account, selection, start, limit);
+        let end = page.ids.last().copied();
+        let stored = self.inner.store.tokens(account, &page.ids).await?;
+        let items = stored.into_iter().map(|stored| self.view(stored)).collect();
+        Ok(TokenPage { items, end, total: page.total })
     }
 
     /// One token that the caller sees.
@@ -199,7 +202,8 @@ impl Service {
         let mut current = session.clone();
         for _ in 0..ATTEMPTS {
             let before = self.token(&current, id).await?;
-            let owner = self.inner.index.directory().member(&before.token.owner).ok_or(Refusal::NoSuchToken)?;
+            let owner =
+                self.inner.index.directory().member(&before.token.owner).ok_or(Refusal::NoSuchToken)?;
             let theirs = authority_of(&before.token, owner, self.inner.index.directory());
             let (mint, fresh) = (&self.inner.mint, self.inner.entropy.fresh());
             let issued =
@@ -252,18 +256,6 @@ impl Service {
                 | Event::RoleRemoved { .. } => Ok(None),
             },
         }
-    }
-
-    async fn page(
-        &self,
-        caller: &Caller,
-        selection: Selection,
-        offset: u64,
-        limit: usize,
-    ) -> Result<TokenPage, Error> {
-        let page = self.inner.index.rosters().page(caller.account, selection, offset, limit);
-        let stored = self.inner.store.tokens(caller.account, &page.ids).await?;
-        Ok(TokenPage { items: stored.into_iter().map(|stored| self.view(stored)).collect(), total: page.total })
     }
 
     fn view(&self, stored: StoredToken) -> TokenView {

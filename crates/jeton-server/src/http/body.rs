@@ -98,7 +98,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(3600);
 
     /// Gives its pieces one by one and then ends, breaks or hangs.
-    struct Pieces(VecDeque<&'static [u8]>, End);
+    struct Pieces(VecDeque<&'static str>, End);
 
     #[derive(Clone, Copy)]
     enum End {
@@ -117,29 +117,29 @@ mod tests {
             _: &mut Context<'_>,
         ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
             if let Some(piece) = self.0.pop_front() {
-                return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(piece)))));
+                return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(piece.as_bytes())))));
             }
-            match std::mem::replace(&mut self.1, End::Proper) {
+            match self.1 {
                 End::Proper => Poll::Ready(None),
-                End::Trailers => Poll::Ready(Some(Ok(Frame::trailers(HeaderMap::new())))),
+                End::Trailers => {
+                    self.1 = End::Proper;
+                    Poll::Ready(Some(Ok(Frame::trailers(HeaderMap::new()))))
+                }
                 End::Broken => Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into()))),
                 End::Never => Poll::Pending,
             }
         }
     }
 
-    fn pieces(list: &[&'static [u8]], end: End) -> Body {
+    fn pieces(list: &[&'static str], end: End) -> Body {
         Body::new(Pieces(list.iter().copied().collect(), end))
     }
 
     #[tokio::test(start_paused = true)]
     async fn pieces_are_joined() {
-        for (list, whole) in [
-            (&[][..], &b""[..]),
-            (&[b"abc"], b"abc"),
-            (&[b"ab", b"", b"c", b"defg"], b"abcdefg"),
-            (&[b"", b"a"], b"a"),
-        ] {
+        for (list, whole) in
+            [(&[][..], ""), (&["abc"], "abc"), (&["ab", "", "c", "defg"], "abcdefg"), (&["", "a"], "a")]
+        {
             for end in [End::Proper, End::Trailers] {
                 assert_eq!(read(pieces(list, end), 7, LONG).await.unwrap(), whole);
             }
@@ -151,26 +151,30 @@ mod tests {
         let refused = Err(BodyRefused::TooLarge { limit: 3 });
         assert_eq!(read(Body::from("abc"), 3, LONG).await.unwrap(), "abc");
         assert_eq!(read(Body::from("abcd"), 3, LONG).await, refused);
-        assert_eq!(read(pieces(&[b"abcd"], End::Proper), 3, LONG).await, refused);
-        assert_eq!(read(pieces(&[b"ab", b"cd"], End::Never), 3, LONG).await, refused, "without waiting for more");
+        assert_eq!(read(pieces(&["abcd"], End::Proper), 3, LONG).await, refused);
+        assert_eq!(
+            read(pieces(&["ab", "cd"], End::Never), 3, LONG).await,
+            refused,
+            "without waiting for more"
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_hangs_is_too_slow() {
-        let slow = pieces(&[b"ab"], End::Never);
+        let slow = pieces(&["ab"], End::Never);
         assert_eq!(read(slow, 3, Duration::from_secs(30)).await, Err(BodyRefused::TooSlow));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_breaks_off_is_broken() {
-        assert_eq!(read(pieces(&[b"ab"], End::Broken), 3, LONG).await, Err(BodyRefused::Broken));
+        assert_eq!(read(pieces(&["ab"], End::Broken), 3, LONG).await, Err(BodyRefused::Broken));
         assert_eq!(read(pieces(&[], End::Broken), 3, LONG).await, Err(BodyRefused::Broken));
     }
 
     proptest! {
         #[test]
         fn agrees_with_concatenation(
-            list in proptest::collection::vec(prop_oneof![Just(&b""[..]), Just(b"a"), Just(b"bcd")], 0..8),
+            list in proptest::collection::vec(prop_oneof![Just(""), Just("a"), Just("bcd")], 0..8),
             limit in 0_usize..16,
         ) {
             let whole = list.concat();

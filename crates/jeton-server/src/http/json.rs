@@ -5,7 +5,7 @@
 //! stay: the JSON Pointer (RFC 6901) to the place is made of them.
 //!
 //! A good body is decoded once by [`serde_json`] alone; the place is looked for only after a failure. Nesting deeper
-//! than serde_json's own limit of 128 is refused as a syntax error.
+//! than its own limit of 128 is refused as a syntax error.
 
 use std::fmt;
 
@@ -87,18 +87,15 @@ fn place<T: DeserializeOwned>(body: &[u8]) -> String {
 }
 
 fn pointer(path: &Path) -> String {
-    let mut text = String::new();
-    for segment in path {
-        match segment {
-            Segment::Seq { index } => text.push_str(&format!("/{index}")),
+    path.iter()
+        .filter_map(|segment| match segment {
+            Segment::Seq { index } => Some(format!("/{index}")),
             Segment::Map { key: name } | Segment::Enum { variant: name } => {
-                text.push('/');
-                text.push_str(&name.replace('~', "~0").replace('/', "~1"));
+                Some(format!("/{}", name.replace('~', "~0").replace('/', "~1")))
             }
-            Segment::Unknown => {}
-        }
-    }
-    text
+            Segment::Unknown => None,
+        })
+        .collect()
 }
 
 /// A message of serde with every value taken out.
@@ -111,8 +108,10 @@ fn without_values(message: &str) -> String {
         }
     }
     for prefix in ["unknown variant", "unknown field"] {
-        if let Some((_, expected)) = message.strip_prefix(prefix).and_then(|rest| rest.rsplit_once(", ")) {
-            return format!("{prefix}, {expected}");
+        if let Some(rest) = message.strip_prefix(prefix) {
+            let expected =
+                rest.rsplit_once(", expected ").map(|(_, expected)| format!(", expected {expected}"));
+            return format!("{prefix}{}", expected.unwrap_or_default());
         }
     }
     let fixed = ["missing field `", "duplicate field `", "invalid length "];
@@ -214,7 +213,10 @@ mod tests {
 
     #[test]
     fn good_json_is_decoded() {
-        assert!(decode::<Order>(br#" {"name": "n", "expiry": 5, "role": "reader", "items": [{"a": 1}]} "#).is_ok());
+        assert!(
+            decode::<Order>(br#" {"name": "n", "expiry": 5, "role": "reader", "items": [{"a": 1}]} "#)
+                .is_ok()
+        );
     }
 
     #[test]
@@ -223,10 +225,13 @@ mod tests {
             ("", "the body is empty where JSON was expected"),
             (" \r\n", "the body is empty where JSON was expected"),
             (
-                "{\n  \"name\": \"n\",\n  \"e\" 5\n}",
-                "the body is not valid JSON: expected `:` at line 3 column 7",
+                "{\n  \"name\": \"n\",\n  \"role\" 5\n}",
+                "the body is not valid JSON: expected `:` at line 3 column 10",
             ),
-            (r#"{"name": "n""#, "the body is not valid JSON: EOF while parsing an object at line 1 column 12"),
+            (
+                r#"{"name": "n""#,
+                "the body is not valid JSON: EOF while parsing an object at line 1 column 12",
+            ),
             (r#"{"name": "n"} x"#, "the body is not valid JSON: trailing characters at line 1 column 15"),
             (r#"{"name": "n", "expiry": "soon"}"#, "/expiry: invalid type: string, expected i64"),
             (r#"{"name": "n", "expiry": 1.5}"#, "/expiry: invalid type: number, expected i64"),
@@ -242,7 +247,7 @@ mod tests {
             (r#"{"name": "n", "role": "s3cret"}"#, "/role: unknown variant, expected `reader` or `writer`"),
             (r#"{"name": "n", "picky": "s3cret"}"#, "/picky: cannot read …"),
             (r#"{"expiry": 5}"#, "the body: missing field `name`"),
-            (r#"{"name": "n", "name": "s3cret"}"#, "/name: duplicate field `name`"),
+            (r#"{"name": "n", "name": "s3cret"}"#, "the body: duplicate field `name`"),
             (r#""s3cret""#, "the body: invalid type: string, expected an object"),
             ("12", "the body: invalid type: integer, expected an object"),
         ] {
@@ -254,7 +259,11 @@ mod tests {
     fn an_unknown_member_is_named_by_the_pointer_only() {
         let bad = refusal(r#"{"name": "n", "nmae": 1}"#);
         assert_eq!(bad.pointer, "/nmae");
-        assert!(bad.message.starts_with("unknown field, expected one of `name`, `expiry`"), "{}", bad.message);
+        assert!(
+            bad.message.starts_with("unknown field, expected one of `name`, `expiry`"),
+            "{}",
+            bad.message
+        );
     }
 
     #[test]
@@ -288,7 +297,10 @@ mod tests {
     #[test]
     fn bytes_that_are_not_utf8_are_a_mistake_and_not_a_panic() {
         let bad = decode::<Order>(b"{\"name\": \"\xff\"}").unwrap_err();
-        assert_eq!(bad.to_string(), "the body is not valid JSON: invalid unicode code point at line 1 column 11");
+        assert_eq!(
+            bad.to_string(),
+            "the body is not valid JSON: invalid unicode code point at line 1 column 11"
+        );
     }
 
     proptest! {

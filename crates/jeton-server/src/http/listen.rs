@@ -37,7 +37,9 @@ pub enum ListenAddress {
 
 /// A text that is no [`ListenAddress`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not an address to listen on: write HOST:PORT, [IPV6]:PORT or unix:PATH, for example 127.0.0.1:8080")]
+#[error(
+    "`{0}` is not an address to listen on: write HOST:PORT, [IPV6]:PORT or unix:PATH, for example 127.0.0.1:8080"
+)]
 pub struct BadListenAddress(String);
 
 impl FromStr for ListenAddress {
@@ -60,7 +62,9 @@ fn tcp(text: &str) -> Option<ListenAddress> {
         Some(inside) => inside.filter(|text| text.parse::<std::net::Ipv6Addr>().is_ok())?,
         None => host,
     };
-    let plain = !host.is_empty() && !host.contains(['/', '[', ']', ' ']) && (bracketed.is_some() || !host.contains(':'));
+    let plain = !host.is_empty()
+        && !host.contains(['/', '[', ']', ' '])
+        && (bracketed.is_some() || !host.contains(':'));
     let digits = port.bytes().all(|byte| byte.is_ascii_digit());
     (plain && digits).then_some(ListenAddress::Tcp { host: host.to_owned(), port: port.parse().ok()? })
 }
@@ -77,13 +81,20 @@ impl fmt::Display for ListenAddress {
 
 /// Why it is impossible to listen, and what to do about it.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it, and the fields are the address and the cause throughout")]
+#[expect(
+    missing_docs,
+    reason = "the messages say it, and the fields are the address and the cause throughout"
+)]
 pub enum BindError {
     #[error("{0} is already in use: stop what is listening there or choose another address with --listen")]
     InUse(ListenAddress),
-    #[error("ports under 1024 need a privilege that this process lacks, so {0} is out of reach: choose a higher port with --listen, for example 127.0.0.1:8080")]
+    #[error(
+        "ports under 1024 need a privilege that this process lacks, so {0} is out of reach: choose a higher port with --listen, for example 127.0.0.1:8080"
+    )]
     Privileged(ListenAddress),
-    #[error("{0} is not an address of this machine: use 127.0.0.1 for this machine alone or 0.0.0.0 for all networks with --listen")]
+    #[error(
+        "{0} is not an address of this machine: use 127.0.0.1 for this machine alone or 0.0.0.0 for all networks with --listen"
+    )]
     NotHere(ListenAddress),
     #[error("the host of {address} cannot be resolved ({source}): write an address instead with --listen")]
     UnknownHost { address: ListenAddress, source: io::Error },
@@ -91,7 +102,9 @@ pub enum BindError {
     NotASocket(PathBuf),
     #[error("the directory for {0} does not exist: create it or choose another path with --listen")]
     NoDirectory(ListenAddress),
-    #[error("this process may not create {0}: give its user write access to the directory or choose another path with --listen")]
+    #[error(
+        "this process may not create {0}: give its user write access to the directory or choose another path with --listen"
+    )]
     Denied(ListenAddress),
     #[error("listening on {address} failed: {source}")]
     Other { address: ListenAddress, source: io::Error },
@@ -132,7 +145,8 @@ impl ListenAddress {
         let found = tokio::net::lookup_host((host, port)).await;
         let found = found.map_err(|source| BindError::UnknownHost { address: self.clone(), source })?;
         let addresses: Vec<_> = found.collect();
-        let bound = TcpListener::bind(&*addresses).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let bound =
+            TcpListener::bind(&*addresses).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
         let (local, listener) = bound.map_err(|source| BindError::of_tcp(self, source))?;
         let address = Self::Tcp { host: local.ip().to_string(), port: local.port() };
         Ok(Listener { socket: Bound::Tcp(listener), address })
@@ -324,7 +338,9 @@ mod tests {
 
     #[test]
     fn addresses_are_read_and_written() {
-        for text in ["127.0.0.1:8080", "[::1]:80", "localhost:8080", "0.0.0.0:0", "unix:/run/jeton.sock", "unix:here"] {
+        for text in
+            ["127.0.0.1:8080", "[::1]:80", "localhost:8080", "0.0.0.0:0", "unix:/run/jeton.sock", "unix:here"]
+        {
             assert_eq!(text.parse::<ListenAddress>().unwrap().to_string(), text);
         }
         assert_eq!("[::1]:80".parse(), Ok(ListenAddress::Tcp { host: "::1".to_owned(), port: 80 }));
@@ -333,8 +349,22 @@ mod tests {
     #[test]
     fn anything_else_is_refused_with_a_hint() {
         let bad = [
-            "", "8080", ":8080", "localhost", "localhost:", "localhost:http", "localhost:65536", "localhost:+1",
-            "::1:80", "[::1]", "[::1:80", "[localhost]:80", "http://localhost:80", "unix:", "a b:1", "[]:1",
+            "",
+            "8080",
+            ":8080",
+            "localhost",
+            "localhost:",
+            "localhost:http",
+            "localhost:65536",
+            "localhost:+1",
+            "::1:80",
+            "[::1]",
+            "[::1:80",
+            "[localhost]:80",
+            "http://localhost:80",
+            "unix:",
+            "a b:1",
+            "[]:1",
         ];
         for text in bad {
             let error = text.parse::<ListenAddress>().unwrap_err().to_string();

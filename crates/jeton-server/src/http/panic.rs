@@ -22,7 +22,10 @@ pub type Payload = Box<dyn Any + Send>;
 /// Polls `future` once and catches a panic, after which it must not be polled again.
 // Asserting unwind safety is sound here because the future is dropped after a panic, and what handlers share is
 // guarded by transactions and atomics instead of by their getting to the end of a function.
-pub fn poll_caught<F: Future + Unpin>(future: &mut F, cx: &mut Context<'_>) -> Result<Poll<F::Output>, Payload> {
+pub fn poll_caught<F: Future + Unpin>(
+    future: &mut F,
+    cx: &mut Context<'_>,
+) -> Result<Poll<F::Output>, Payload> {
     catch_unwind(AssertUnwindSafe(|| Pin::new(future).poll(cx)))
 }
 

@@ -149,7 +149,8 @@ impl RateLimiter {
             if !allowed && paid_at <= now + 2 * policy.credit {
                 return policy.verdict(false, owed, now_ms);
             }
-            match slot.paid_at.compare_exchange_weak(paid_at, now + owed, Ordering::AcqRel, Ordering::Acquire) {
+            match slot.paid_at.compare_exchange_weak(paid_at, now + owed, Ordering::AcqRel, Ordering::Acquire)
+            {
                 Ok(_) => return policy.verdict(allowed, owed, now_ms),
                 Err(changed) => paid_at = changed,
             }
@@ -292,7 +293,9 @@ mod tests {
     #[test]
     fn the_smallest_and_the_largest_limits_hold() {
         let huge = Duration::MAX;
-        for (requests, window) in [(1, huge), (u32::MAX, huge), (u32::MAX, Duration::from_secs(5)), (1, Duration::from_nanos(1))] {
+        for (requests, window) in
+            [(1, huge), (u32::MAX, huge), (u32::MAX, Duration::from_secs(5)), (1, Duration::from_nanos(1))]
+        {
             let limiter = RateLimiter::with_keys(Some(RateLimit { requests, window }), 8, [1, 2]);
             let key = limiter.key(b"k");
             for now in [0, NOW, u64::MAX] {

@@ -36,8 +36,10 @@ pub(super) struct Moment {
 /// Written by the wire and the service of one connection, read by its watch.
 #[derive(Debug)]
 pub(super) struct Vitals {
-    /// Moves on whenever a time-out has to start afresh.
-    turn: AtomicU64,
+    /// Requests answered so far: tells one idle time from the next.
+    answered: AtomicU64,
+    /// Writes that found room after one that did not: tells one stall from the next.
+    moved: AtomicU64,
     /// Requests begun and not yet answered to the last byte of their body.
     running: AtomicU32,
     /// Bytes have come that belong to no request yet.
@@ -56,7 +58,8 @@ impl Vitals {
     /// A connection just accepted: the first head is due at once, since whoever connects has something to ask.
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
-            turn: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
+            moved: AtomicU64::new(0),
             running: AtomicU32::new(0),
             head: AtomicBool::new(true),
             multiplexed: AtomicBool::new(false),
@@ -78,7 +81,8 @@ impl Vitals {
         } else {
             Waiting::Request
         };
-        Moment { waiting, turn: self.turn.load(Relaxed) }
+        let counter = if waiting == Waiting::Reader { &self.moved } else { &self.answered };
+        Moment { waiting, turn: counter.load(Relaxed) }
     }
 
     pub(super) fn bytes_came(&self) {
@@ -98,7 +102,7 @@ impl Vitals {
 
     pub(super) fn write_moved(&self) {
         self.blocked.store(false, Relaxed);
-        self.turn.fetch_add(1, Relaxed);
+        self.moved.fetch_add(1, Relaxed);
     }
 
     pub(super) fn body_given_up(&self) {
@@ -130,12 +134,12 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let Vitals { turn, running, head, .. } = &*self.0;
+        let Vitals { answered, running, head, .. } = &*self.0;
         if running.fetch_sub(1, Relaxed) == 1 {
             // What came meanwhile was this request's body. Should it have been the beginning of the next head, that
             // head is given the idle time-out instead of its own.
             head.store(false, Relaxed);
-            turn.fetch_add(1, Relaxed);
+            answered.fetch_add(1, Relaxed);
         }
     }
 }

@@ -1,0 +1,78 @@
+//! An admitted request, whole: who asks, where, with which body. What a handler starts from.
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, Method, Uri};
+use bytes::Bytes;
+use jeton_service::{Service, Session};
+use percent_encoding::percent_decode_str;
+
+use crate::Shared;
+use crate::gate::{Admitted, Gate, Prefers};
+use crate::http::body;
+use crate::http::listen::Peer;
+use crate::http::query::Query;
+use crate::trouble::Trouble;
+
+pub(crate) struct Ask {
+    shared: Arc<Shared>,
+    pub(crate) session: Session,
+    pub(crate) headers: HeaderMap,
+    uri: Uri,
+    /// Read only for methods that have a body by definition: what clients send along with GET and DELETE is nothing
+    /// that anybody meant.
+    pub(crate) body: Bytes,
+}
+
+impl Ask {
+    pub(crate) fn service(&self) -> &Service {
+        &self.shared.service
+    }
+
+    pub(crate) fn query(&self) -> Query<'_> {
+        Query::of(&self.uri)
+    }
+
+    /// A segment of the path, from 0, decoded. Bytes that are not UTF-8 become U+FFFD, which no id contains.
+    pub(crate) fn path_segment(&self, number: usize) -> String {
+        let segment = self.uri.path().split('/').nth(number + 1).unwrap_or_default();
+        percent_decode_str(segment).decode_utf8_lossy().into_owned()
+    }
+}
+
+/// Admits the sender of a request, who is asked for before and after the body arrives: before, so that strangers can't
+/// fill memory with bodies, and after, because a token may have died while a body took its time.
+///
+/// The verdict on the sender's rate comes back beside the outcome, for the headers of whatever answer follows.
+pub(crate) async fn open(
+    shared: &Arc<Shared>,
+    request: Request,
+    prefers: Prefers,
+) -> (Option<Admitted>, Result<Ask, Trouble>) {
+    let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Unix);
+    let (parts, body) = request.into_parts();
+    let admitted = match shared.gate.admit(&shared.service, &parts.headers, peer, prefers) {
+        Ok(admitted) => admitted,
+        Err(trouble) => return (None, Err(trouble)),
+    };
+    let mut ask = Ask {
+        shared: Arc::clone(shared),
+        session: admitted.session.clone(),
+        headers: parts.headers,
+        uri: parts.uri,
+        body: Bytes::new(),
+    };
+    if matches!(parts.method, Method::POST | Method::PATCH | Method::PUT) {
+        let settings = &shared.settings;
+        match body::read(body, settings.max_body_bytes, settings.body_timeout).await {
+            Ok(body) => ask.body = body,
+            Err(refused) => return (Some(admitted), Err(refused.into())),
+        }
+        match Gate::readmit(&shared.service, &ask.headers, prefers) {
+            Ok(session) => ask.session = session,
+            Err(trouble) => return (Some(admitted), Err(trouble)),
+        }
+    }
+    (Some(admitted), Ok(ask))
+}

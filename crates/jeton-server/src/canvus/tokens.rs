@@ -1,0 +1,106 @@
+//! `/users/:id/access-tokens`: list, get, create, change the description, delete.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use jeton_core::command::{Amend, Issue, ScopeRequest};
+use jeton_core::id::TokenId;
+use jeton_core::member::Member;
+use jeton_core::refusal::Refusal;
+use jeton_core::token::TokenKind;
+use serde_json::{Map, Value};
+
+use super::{answer, wire};
+use crate::ask::Ask;
+use crate::http::{json, query};
+use crate::pages::{self, Frame};
+use crate::trouble::Trouble;
+
+const USER: usize = 3;
+const TOKEN: usize = 5;
+
+pub(super) async fn list(ask: Ask) -> Result<Response, Trouble> {
+    let user = user(&ask)?;
+    refuse_subscription(&ask)?;
+    let visible = ask.service().personal_of(&user);
+    let frame = Frame { before: "[", after: |_| "]".to_owned() };
+    pages::answer(ask, visible, frame, |view| serde_json::to_string(&wire::Token::new(view))).await
+}
+
+pub(super) async fn get(ask: Ask) -> Result<Response, Trouble> {
+    let user = user(&ask)?;
+    let view = ask.service().get_of(&ask.session, &user, token(&ask)?).await?;
+    refuse_subscription(&ask)?;
+    Ok(answer::json(&wire::Token::new(&view)))
+}
+
+pub(super) async fn create(ask: Ask) -> Result<Response, Trouble> {
+    let user = user(&ask)?;
+    let command = Issue {
+        kind: TokenKind::Personal,
+        owner: user.id,
+        name: description(&ask)?,
+        description: String::new(),
+        scope: ScopeRequest::Member,
+        api_version: None,
+        expires_at: None,
+    };
+    let (view, secret) = ask.service().issue(&ask.session, &command).await?;
+    Ok(answer::json_with_secret(&wire::Token::with_secret(&view, secret.expose())))
+}
+
+pub(super) async fn rename(ask: Ask) -> Result<Response, Trouble> {
+    let user = user(&ask)?;
+    let id = token(&ask)?;
+    ask.service().get_of(&ask.session, &user, id).await?;
+    let command = Amend { name: Some(description(&ask)?), ..Amend::default() };
+    let view = ask.service().amend(&ask.session, id, &command).await?;
+    Ok(answer::json(&wire::Token::new(&view)))
+}
+
+pub(super) async fn revoke(ask: Ask) -> Result<Response, Trouble> {
+    let user = user(&ask)?;
+    let id = token(&ask)?;
+    ask.service().get_of(&ask.session, &user, id).await?;
+    ask.service().revoke(&ask.session, id).await?;
+    // Neither a body nor a type: a client that sees a JSON type parses, and an empty body is no JSON.
+    Ok(StatusCode::OK.into_response())
+}
+
+/// The user of the path, whom the caller may turn to.
+fn user(ask: &Ask) -> Result<Arc<Member>, Trouble> {
+    let text = ask.path_segment(USER);
+    let Ok(number) = text.parse::<i64>() else {
+        return Err(Trouble::invalid(format!("User ID {text} is not an integer")));
+    };
+    // No member has a number beyond 32 bits; zero is nobody's.
+    let number = u32::try_from(number).unwrap_or(0);
+    Ok(ask.service().member_for(&ask.session, number)?)
+}
+
+fn token(ask: &Ask) -> Result<TokenId, Trouble> {
+    TokenId::parse(&ask.path_segment(TOKEN)).ok_or(Trouble::Refused(Refusal::NoSuchToken))
+}
+
+/// The description in the body, byte for byte. Members that nobody knows are ignored.
+fn description(ask: &Ask) -> Result<String, Trouble> {
+    let mut body: Map<String, Value> = json::decode(&ask.body)?;
+    match body.remove("description") {
+        Some(Value::String(text)) if !text.is_empty() => Ok(text),
+        None | Some(Value::Null | Value::String(_)) => {
+            Err(Trouble::invalid("description parameter is missing"))
+        }
+        Some(_) => Err(Trouble::invalid("description parameter must be a string")),
+    }
+}
+
+/// A plain list in place of a stream would leave a client waiting for changes that never come.
+fn refuse_subscription(ask: &Ask) -> Result<(), Trouble> {
+    match ask.query().first("subscribe") {
+        Some(value) if query::boolean(&value) != Some(false) => {
+            Err(Trouble::NotImplemented { what: "subscribe" })
+        }
+        _ => Ok(()),
+    }
+}

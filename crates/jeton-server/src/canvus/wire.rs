@@ -1,0 +1,59 @@
+//! The shapes of Canvus on the wire. Members stand in alphabetical order, as the vendor's do.
+
+use jeton_core::timestamp::Timestamp;
+use jeton_service::TokenView;
+use serde::Serialize;
+
+/// A token.
+#[derive(Serialize)]
+pub(super) struct Token<'a> {
+    created_at: String,
+    description: &'a str,
+    id: String,
+    /// Only in the answer to a create.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plain_token: Option<&'a str>,
+}
+
+impl<'a> Token<'a> {
+    pub(super) fn new(view: &'a TokenView) -> Self {
+        Self {
+            created_at: instant(view.token.issued_at),
+            description: &view.token.name,
+            id: view.token.id.to_string(),
+            plain_token: None,
+        }
+    }
+
+    pub(super) fn with_secret(view: &'a TokenView, secret: &'a str) -> Self {
+        Self { plain_token: Some(secret), ..Self::new(view) }
+    }
+}
+
+/// What the server is.
+#[derive(Serialize)]
+pub(super) struct ServerInfo<'a> {
+    pub(super) api: [&'static str; 1],
+    /// The vendor's compiler version. Clients insist on a text here; ours is empty.
+    pub(super) go: &'static str,
+    pub(super) server_id: &'a str,
+    pub(super) version: &'a str,
+}
+
+/// An instant of a token: UTC with milliseconds, and no zone.
+fn instant(at: Timestamp) -> String {
+    let at = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or(jiff::Timestamp::MAX);
+    let at = jiff::tz::Offset::UTC.to_datetime(at);
+    format!("{at:.3}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_have_milliseconds_and_no_zone() {
+        assert_eq!(instant(Timestamp::from_millis(1_625_207_916_025)), "2021-07-02T06:38:36.025");
+        assert_eq!(instant(Timestamp::from_millis(1_625_207_916_000)), "2021-07-02T06:38:36.000");
+    }
+}

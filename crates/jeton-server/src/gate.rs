@@ -1,0 +1,158 @@
+//! The gate: who is asking, and whether too often.
+
+use std::net::IpAddr;
+
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use jeton_service::{Service, Session};
+
+use crate::Settings;
+use crate::http::listen::Peer;
+use crate::http::rate_limit::{Key, RateLimiter, Verdict};
+use crate::trouble::Trouble;
+
+/// Which header counts where a request has several that could hold a secret.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Prefers {
+    /// `Private-Token` before `Authorization`.
+    PrivateToken,
+    /// `Authorization` before `Private-Token`.
+    Authorization,
+}
+
+/// Who is asking, and what is left of their rate.
+#[derive(Clone, Debug)]
+pub(crate) struct Admitted {
+    pub(crate) session: Session,
+    /// `None` where there is no limit.
+    pub(crate) rate: Option<Verdict>,
+}
+
+pub(crate) struct Gate {
+    tokens: RateLimiter,
+    failures: RateLimiter,
+}
+
+impl Gate {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let [_, a, b, c, d] = settings.seeds;
+        Self {
+            tokens: RateLimiter::new(Some(settings.token_requests), [a, b]),
+            failures: RateLimiter::new(Some(settings.failed_authentications), [c, d]),
+        }
+    }
+
+    /// Lets a request in, counting it.
+    ///
+    /// An address that failed too often is told so instead of the plain refusal, but only when it fails again: a good
+    /// secret is never held up by others behind the same address, and to a bad one both answers say no.
+    pub(crate) fn admit(
+        &self,
+        service: &Service,
+        headers: &HeaderMap,
+        peer: Peer,
+        prefers: Prefers,
+    ) -> Result<Admitted, Trouble> {
+        let now = u64::try_from(service.now().as_millis()).unwrap_or(0);
+        let Some(secret) = presented(headers, prefers) else {
+            return Err(self.failed(peer, now, Trouble::NoSecret));
+        };
+        let session = match service.authenticate(secret) {
+            Ok(session) => session,
+            Err(reason) => {
+                tracing::debug!(?reason, "authentication failed");
+                return Err(self.failed(peer, now, Trouble::BadSecret));
+            }
+        };
+        let key = self.tokens.key(session.caller().token.as_bytes());
+        let rate = self.tokens.check(key, now);
+        match rate {
+            Some(verdict) if !verdict.allowed => Err(Trouble::TooManyRequests(verdict)),
+            _ => Ok(Admitted { session, rate }),
+        }
+    }
+
+    /// Looks again, without counting: a request whose body took its time must not outlive its token.
+    pub(crate) fn readmit(
+        service: &Service,
+        headers: &HeaderMap,
+        prefers: Prefers,
+    ) -> Result<Session, Trouble> {
+        let secret = presented(headers, prefers).ok_or(Trouble::NoSecret)?;
+        Ok(service.authenticate(secret)?)
+    }
+
+    fn failed(&self, peer: Peer, now: u64, trouble: Trouble) -> Trouble {
+        match self.failures.check(self.key_of(peer), now) {
+            Some(verdict) if !verdict.allowed => Trouble::TooManyFailures(verdict),
+            _ => trouble,
+        }
+    }
+
+    fn key_of(&self, peer: Peer) -> Key {
+        match peer.ip() {
+            Some(address) => self.failures.key_of_address(address),
+            // Whoever reaches a Unix socket is on this machine.
+            None => self.failures.key_of_address(IpAddr::from([127, 0, 0, 1])),
+        }
+    }
+}
+
+/// The secret that a request presents: the first value of whichever header counts.
+///
+/// `Authorization` holds it raw, as LaunchDarkly defines, or behind the scheme `Bearer` (RFC 6750, section 2.1), whose
+/// name has no letter case.
+fn presented(headers: &HeaderMap, prefers: Prefers) -> Option<&str> {
+    let private = || headers.get("private-token").map(|value| value.to_str().unwrap_or_default().trim());
+    let authorization =
+        || headers.get(AUTHORIZATION).map(|value| unwrapped(value.to_str().unwrap_or_default()));
+    match prefers {
+        Prefers::PrivateToken => private().or_else(authorization),
+        Prefers::Authorization => authorization().or_else(private),
+    }
+    .filter(|secret| !secret.is_empty())
+}
+
+fn unwrapped(value: &str) -> &str {
+    let value = value.trim();
+    match value.split_once(' ') {
+        Some((scheme, secret)) if scheme.eq_ignore_ascii_case("bearer") => secret.trim_start(),
+        _ => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, value.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn a_secret_is_found_wherever_clients_put_it() {
+        let cases: [(&[(&'static str, &'static str)], Option<&str>); 9] = [
+            (&[], None),
+            (&[("private-token", "a")], Some("a")),
+            (&[("private-token", "a"), ("private-token", "b")], Some("a")),
+            (&[("private-token", "")], None),
+            (&[("authorization", "a")], Some("a")),
+            (&[("authorization", "Bearer a")], Some("a")),
+            (&[("authorization", "bearer   a ")], Some("a")),
+            (&[("authorization", "Basic a")], Some("Basic a")),
+            (&[("authorization", "Bearer")], Some("Bearer")),
+        ];
+        for (pairs, expected) in cases {
+            for prefers in [Prefers::PrivateToken, Prefers::Authorization] {
+                assert_eq!(presented(&headers(pairs), prefers), expected, "{pairs:?}");
+            }
+        }
+        let both = headers(&[("authorization", "a"), ("private-token", "p")]);
+        assert_eq!(presented(&both, Prefers::PrivateToken), Some("p"));
+        assert_eq!(presented(&both, Prefers::Authorization), Some("a"));
+    }
+}

@@ -1,0 +1,106 @@
+//! LaunchDarkly v2, under `/api/v2`: access tokens, and the neighbours that their clients ask.
+//!
+//! The dialect in a few words: instants are integers in milliseconds; a member without a value is left out, never
+//! `null`; create is 201, delete 204; errors are `{"code", "message", "id"}`; a secret is in the answer to create and
+//! reset, and its last four characters everywhere else.
+
+mod answer;
+mod body;
+mod identity;
+mod list;
+mod patch;
+mod tokens;
+mod version;
+mod wire;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::ORIGIN;
+use axum::response::Response;
+use axum::routing::{MethodRouter, Router, any};
+
+use crate::Shared;
+use crate::ask::{self, Ask};
+use crate::gate::Prefers;
+use crate::http::cors;
+use crate::http::request_id::RequestId;
+use crate::trouble::Trouble;
+
+pub(crate) use answer::tell;
+
+pub(crate) fn routes() -> Router<Arc<Shared>> {
+    let collection = || {
+        methods()
+            .get(|State(shared), request| run(shared, request, list::tokens))
+            .post(|State(shared), request| run(shared, request, tokens::create))
+    };
+    let single = || {
+        methods()
+            .get(|State(shared), request| run(shared, request, tokens::get))
+            .patch(|State(shared), request| run(shared, request, tokens::patch))
+            .delete(|State(shared), request| run(shared, request, tokens::delete))
+    };
+    let reset = || methods().post(|State(shared), request| run(shared, request, tokens::reset));
+    let identity = || methods().get(|State(shared), request| run(shared, request, identity::caller));
+    let versions = || methods().get(|State(shared), request| run(shared, request, identity::versions));
+    Router::new()
+        .route("/api/v2/tokens", collection())
+        .route("/api/v2/tokens/", collection())
+        .route("/api/v2/tokens/{id}", single())
+        .route("/api/v2/tokens/{id}/", single())
+        .route("/api/v2/tokens/{id}/reset", reset())
+        .route("/api/v2/tokens/{id}/reset/", reset())
+        .route("/api/v2/caller-identity", identity())
+        .route("/api/v2/versions", versions())
+        .route("/api/v2", any(no_such_route))
+        .route("/api/v2/{*rest}", any(no_such_route))
+}
+
+/// What every path has: preflights are answered, other methods are refused.
+fn methods() -> MethodRouter<Arc<Shared>> {
+    MethodRouter::new().options(preflight).fallback(no_such_method)
+}
+
+/// Admits the sender, runs the handler, and says what came of it, with the headers that every answer has.
+async fn run<F, Done>(shared: Arc<Shared>, request: Request, handler: F) -> Response
+where
+    F: FnOnce(Ask) -> Done,
+    Done: Future<Output = Result<Response, Trouble>>,
+{
+    let id = request.extensions().get::<RequestId>().cloned();
+    let origin: HeaderMap =
+        request.headers().get(ORIGIN).map(|origin| (ORIGIN, origin.clone())).into_iter().collect();
+    let (admitted, ask) = ask::open(&shared, request, Prefers::Authorization).await;
+    let outcome = match ask {
+        Ok(ask) => handler(ask).await,
+        Err(trouble) => Err(trouble),
+    };
+    let mut response = outcome.unwrap_or_else(|trouble| answer::tell_maybe(&trouble, id.as_ref()));
+    if let Some(rate) = admitted.and_then(|admitted| admitted.rate) {
+        answer::rate(response.headers_mut(), &rate);
+    }
+    cors::allow(&origin, response.headers_mut());
+    response
+}
+
+async fn preflight(request: Request) -> Response {
+    cors::preflight(request.headers())
+}
+
+async fn no_such_route(request: Request) -> Response {
+    let trouble = Trouble::NoSuchRoute { path: request.uri().path().to_owned() };
+    unadmitted(&request, &trouble)
+}
+
+async fn no_such_method(request: Request) -> Response {
+    unadmitted(&request, &Trouble::NoSuchMethod)
+}
+
+fn unadmitted(request: &Request, trouble: &Trouble) -> Response {
+    let mut response = answer::tell_maybe(trouble, request.extensions().get::<RequestId>());
+    cors::allow(request.headers(), response.headers_mut());
+    response
+}

@@ -1,0 +1,170 @@
+//! Answers as LaunchDarkly gives them.
+
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use jeton_core::refusal::Refusal;
+use jeton_service::Failure;
+use serde::Serialize;
+
+use crate::http::rate_limit::Verdict;
+use crate::http::request_id::RequestId;
+use crate::operations::{INTERNAL, body_status, retry_after};
+use crate::trouble::Trouble;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// A JSON body with a status.
+pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(body) => (status, [(CONTENT_TYPE, JSON)], body).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// As [`json`], for an answer that holds a secret: nobody on the way may keep it.
+pub(super) fn json_with_secret(status: StatusCode, value: &impl Serialize) -> Response {
+    let mut response = json(status, value);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// An error. Typed clients insist on `code` and `message`.
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    code: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access: Option<Access<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason>,
+}
+
+/// What was asked for, where a policy said no.
+#[derive(Serialize)]
+struct Access<'a> {
+    action: &'static str,
+    resource: &'a str,
+}
+
+#[derive(Serialize)]
+struct Reason {
+    effect: &'static str,
+}
+
+/// Says no in LaunchDarkly's words.
+pub(crate) fn tell(trouble: &Trouble, id: &RequestId) -> Response {
+    tell_maybe(trouble, Some(id))
+}
+
+/// As [`tell`], where the request may have no id.
+pub(super) fn tell_maybe(trouble: &Trouble, id: Option<&RequestId>) -> Response {
+    let (status, code, message) = words(trouble);
+    let denied = match trouble {
+        Trouble::Refused(Refusal::NotAllowed { action, resource }) => Some(Access { action, resource }),
+        _ => None,
+    };
+    let reason = denied.as_ref().map(|_| Reason { effect: "deny" });
+    let body = ErrorBody { code, message, id: id.map(RequestId::as_str), access: denied, reason };
+    let mut response = json(status, &body);
+    let headers = response.headers_mut();
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if let Trouble::TooManyRequests(verdict) = trouble {
+        rate(headers, verdict);
+    }
+    if let Trouble::TooManyRequests(verdict) | Trouble::TooManyFailures(verdict) = trouble {
+        // Clients that retry sleep until this instant.
+        headers.insert("x-ratelimit-reset", HeaderValue::from(verdict.reset_at_ms));
+    }
+    retry_after(&mut response, trouble);
+    response
+}
+
+fn words(trouble: &Trouble) -> (StatusCode, &'static str, String) {
+    let bad_request = |message: String| (StatusCode::BAD_REQUEST, "invalid_request", message);
+    match trouble {
+        Trouble::NoSecret | Trouble::BadSecret => {
+            (StatusCode::UNAUTHORIZED, "unauthorized", "Invalid access token".to_owned())
+        }
+        Trouble::TooManyFailures(_) => {
+            rate_limited("Too many failed attempts from this address: check the token and wait")
+        }
+        Trouble::TooManyRequests(_) => {
+            rate_limited("Too many requests with this token: wait until X-Ratelimit-Reset")
+        }
+        Trouble::Body(refused) => (body_status(*refused), "invalid_request", refused.to_string()),
+        Trouble::Json(bad) => bad_request(bad.to_string()),
+        Trouble::Invalid { message, pointer: None } => bad_request(message.clone()),
+        Trouble::Invalid { message, pointer: Some(pointer) } => {
+            bad_request(format!("{message} (at {pointer})"))
+        }
+        Trouble::Unpatchable { message } => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "patch_failed", message.clone())
+        }
+        Trouble::NoSuchRoute { path } => {
+            (StatusCode::NOT_FOUND, "not_found", format!("There is nothing at {path}"))
+        }
+        Trouble::NoSuchMethod => (
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "This path has other methods: see the Allow header".to_owned(),
+        ),
+        Trouble::NotImplemented { what } => {
+            (StatusCode::NOT_IMPLEMENTED, "not_implemented", format!("{what} is not available"))
+        }
+        Trouble::Refused(refusal) => refused(refusal),
+        Trouble::Failed(failure) => failed(failure),
+        Trouble::Internal => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "internal_service_error", INTERNAL.to_owned())
+        }
+    }
+}
+
+fn rate_limited(message: &str) -> (StatusCode, &'static str, String) {
+    (StatusCode::TOO_MANY_REQUESTS, "rate_limited", message.to_owned())
+}
+
+fn refused(refusal: &Refusal) -> (StatusCode, &'static str, String) {
+    let (status, code) = match refusal {
+        Refusal::NotAllowed { .. }
+        | Refusal::AdministratorsOnly
+        | Refusal::ServiceCannotIssuePersonal
+        | Refusal::RoleAboveCaller
+        | Refusal::CeilingTooDeep
+        | Refusal::SecretOfAnother
+        | Refusal::StrongerThanCaller => (StatusCode::FORBIDDEN, "forbidden"),
+        Refusal::NoSuchToken | Refusal::NoSuchMember => (StatusCode::NOT_FOUND, "not_found"),
+        Refusal::NoSuchRole { .. }
+        | Refusal::ServiceScopeFixed
+        | Refusal::ExpiryInThePast
+        | Refusal::TextTooLong { .. }
+        | Refusal::TooManyRoles { .. }
+        | Refusal::TokenLimit { .. } => (StatusCode::BAD_REQUEST, "invalid_request"),
+    };
+    (status, code, refusal.to_string())
+}
+
+fn failed(failure: &Failure) -> (StatusCode, &'static str, String) {
+    let (status, code) = match failure {
+        Failure::Contended => (StatusCode::CONFLICT, "optimistic_locking_error"),
+        Failure::Full => (StatusCode::INSUFFICIENT_STORAGE, "insufficient_storage"),
+        Failure::Unavailable | Failure::ShuttingDown => {
+            (StatusCode::SERVICE_UNAVAILABLE, "service_unavailable")
+        }
+    };
+    (status, code, failure.to_string())
+}
+
+/// What is left of a token's rate.
+pub(super) fn rate(headers: &mut HeaderMap, verdict: &Verdict) {
+    const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-auth-token-limit");
+    const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-auth-token-remaining");
+    const RESET: HeaderName = HeaderName::from_static("x-ratelimit-auth-token-reset");
+    headers.insert(LIMIT, HeaderValue::from(verdict.limit));
+    headers.insert(REMAINING, HeaderValue::from(verdict.remaining));
+    headers.insert(RESET, HeaderValue::from(verdict.reset_at_ms));
+}

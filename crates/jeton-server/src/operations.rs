@@ -1,0 +1,104 @@
+//! Operations: whether the server lives, and whether it is ready. Also the words for paths that belong to no dialect.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{Router, get};
+use serde_json::json;
+
+use crate::Shared;
+use crate::http::body::BodyRefused;
+use crate::trouble::Trouble;
+
+pub(crate) fn routes() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/healthz", get(healthz).fallback(no_such_method))
+        .route("/readyz", get(readyz).fallback(no_such_method))
+}
+
+/// The process answers. Whether it can do its work is for `readyz` to say.
+async fn healthz() -> Response {
+    reply(StatusCode::OK, r#"{"status":"ok"}"#.to_owned())
+}
+
+/// The index is built and the committer takes changes.
+async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
+    let ready = shared.service.is_ready();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let word = if ready { "ready" } else { "unavailable" };
+    let revision = shared.service.index().revision().number();
+    reply(status, json!({ "status": word, "revision": revision }).to_string())
+}
+
+/// The answer to a path that no surface has.
+pub(crate) async fn no_such_route(request: Request) -> Response {
+    tell(&Trouble::NoSuchRoute { path: request.uri().path().to_owned() })
+}
+
+async fn no_such_method() -> Response {
+    tell(&Trouble::NoSuchMethod)
+}
+
+fn reply(status: StatusCode, body: String) -> Response {
+    let json = HeaderValue::from_static("application/json");
+    let no_store = HeaderValue::from_static("no-store");
+    (status, [(CONTENT_TYPE, json), (CACHE_CONTROL, no_store)], body).into_response()
+}
+
+/// A problem in the form of RFC 9457.
+pub(crate) fn tell(trouble: &Trouble) -> Response {
+    let (status, detail) = match trouble {
+        Trouble::NoSecret | Trouble::BadSecret => (StatusCode::UNAUTHORIZED, "Invalid token".to_owned()),
+        Trouble::TooManyFailures(_) | Trouble::TooManyRequests(_) => {
+            (StatusCode::TOO_MANY_REQUESTS, "Too many requests: wait as long as Retry-After says".to_owned())
+        }
+        Trouble::Body(refused) => (body_status(*refused), refused.to_string()),
+        Trouble::Json(bad) => (StatusCode::BAD_REQUEST, bad.to_string()),
+        Trouble::Invalid { message, .. } => (StatusCode::BAD_REQUEST, message.clone()),
+        Trouble::Unpatchable { message } => (StatusCode::UNPROCESSABLE_ENTITY, message.clone()),
+        Trouble::NoSuchRoute { path } => (
+            StatusCode::NOT_FOUND,
+            format!("There is nothing at {path}: Canvus v1 is under /api/v1, LaunchDarkly v2 under /api/v2"),
+        ),
+        Trouble::NoSuchMethod => {
+            (StatusCode::METHOD_NOT_ALLOWED, "This path has other methods: see the Allow header".to_owned())
+        }
+        Trouble::NotImplemented { what } => (StatusCode::NOT_IMPLEMENTED, format!("{what} is not available")),
+        Trouble::Refused(refusal) => (StatusCode::FORBIDDEN, refusal.to_string()),
+        Trouble::Failed(failure) => (StatusCode::SERVICE_UNAVAILABLE, failure.to_string()),
+        Trouble::Internal => (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL.to_owned()),
+    };
+    let title = status.canonical_reason().unwrap_or("Error");
+    let problem =
+        json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail });
+    let mut response = reply(status, problem.to_string());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    retry_after(&mut response, trouble);
+    response
+}
+
+/// What a bug looks like from outside.
+pub(crate) const INTERNAL: &str =
+    "The server made a mistake: its operator finds it in the log by the request id";
+
+/// The status of a body that was not taken.
+pub(crate) fn body_status(refused: BodyRefused) -> StatusCode {
+    match refused {
+        BodyRefused::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        BodyRefused::TooSlow => StatusCode::REQUEST_TIMEOUT,
+        BodyRefused::Broken => StatusCode::BAD_REQUEST,
+    }
+}
+
+/// Says when to come back, where the trouble passes by itself (RFC 9110, section 10.2.3).
+pub(crate) fn retry_after(response: &mut Response, trouble: &Trouble) {
+    let seconds = match trouble {
+        Trouble::TooManyFailures(verdict) | Trouble::TooManyRequests(verdict) => verdict.retry_after_s.max(1),
+        Trouble::Failed(_) => 1,
+        _ => return,
+    };
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+}

@@ -1,0 +1,66 @@
+//! Which surface a path belongs to, for the answers that are given in place of a handler's.
+
+use axum::body::Body;
+use axum::response::Response;
+
+use crate::http::Dialects;
+use crate::http::method_override::BadMethodOverride;
+use crate::http::request_id::RequestId;
+use crate::trouble::Trouble;
+use crate::{canvus, launchdarkly, operations};
+
+/// The surfaces, by the beginning of a path.
+#[derive(Clone, Copy, Debug)]
+pub struct Surfaces;
+
+/// One surface, whose words an answer is given in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Surface {
+    /// Canvus v1.
+    Canvus,
+    /// LaunchDarkly v2.
+    LaunchDarkly,
+    /// Everything that is jeton's own.
+    Own,
+}
+
+impl Surface {
+    fn tell(self, trouble: &Trouble, id: &RequestId) -> Response {
+        match self {
+            Self::Canvus => canvus::tell(trouble),
+            Self::LaunchDarkly => launchdarkly::tell(trouble, id),
+            Self::Own => operations::tell(trouble),
+        }
+    }
+}
+
+impl Dialects for Surfaces {
+    type Dialect = Surface;
+
+    fn of(&self, path: &str) -> Surface {
+        if path.starts_with("/api/v1") {
+            Surface::Canvus
+        } else if path.starts_with("/api/v2") {
+            Surface::LaunchDarkly
+        } else {
+            Surface::Own
+        }
+    }
+
+    fn tunnels_methods(&self, surface: Surface) -> bool {
+        surface == Surface::LaunchDarkly
+    }
+
+    fn bad_method_override(
+        &self,
+        surface: Surface,
+        refusal: BadMethodOverride,
+        id: &RequestId,
+    ) -> axum::http::Response<Body> {
+        surface.tell(&Trouble::Invalid { message: refusal.to_string(), pointer: None }, id)
+    }
+
+    fn panicked(&self, surface: Surface, id: &RequestId) -> axum::http::Response<Body> {
+        surface.tell(&Trouble::Internal, id)
+    }
+}
