@@ -205,6 +205,6 @@ pub enum Expectation {
         /// Its last change.
         revision: Revision,
     },
-    /// Nothing was ever committed: the first start.
-    Empty,
+    /// The last change of all is this one. At [`Revision::ZERO`], nothing was ever committed: the first start.
+    Head(Revision),
 }

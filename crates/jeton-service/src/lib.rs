@@ -15,6 +15,7 @@ pub mod error;
 mod last_used;
 pub mod password;
 pub mod ports;
+mod sequence;
 mod session;
 mod start;
 mod tokens;
@@ -25,13 +26,14 @@ use jeton_core::caller::Caller;
 use jeton_core::id::AccountId;
 use jeton_core::limits::Limits;
 use jeton_core::member::Member;
-use jeton_core::rule::Mint;
+use jeton_core::rule::{Fresh, Mint};
 use jeton_core::timestamp::Timestamp;
 use jeton_index::Index;
 use jeton_store::Store;
 
 use committer::Committer;
 use last_used::LastUsed;
+use sequence::Sequence;
 
 pub use error::{Error, Failure};
 pub use jeton_core::rule::Founding;
@@ -56,6 +58,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     last_used: LastUsed,
+    sequence: Sequence,
 }
 
 impl Service {
@@ -93,6 +96,23 @@ impl Service {
             self.inner.last_used.put_back(used);
         }
         Ok(written?)
+    }
+
+    /// Commits proposals that no rule has decided: members and roles of a test's story.
+    ///
+    /// # Errors
+    /// If the store fails.
+    #[doc(hidden)]
+    pub async fn commit_for_tests(
+        &self,
+        proposals: Vec<jeton_core::change::Proposal>,
+    ) -> Result<Vec<jeton_store::Outcome>, Failure> {
+        self.inner.committer.commit_all(proposals).await
+    }
+
+    /// Randomness for a decision that is taken now.
+    fn fresh(&self, now: Timestamp) -> Fresh {
+        self.inner.sequence.follow(now, self.inner.entropy.fresh())
     }
 
     fn note_use(&self, caller: &Caller, now: Timestamp) {

@@ -14,6 +14,7 @@ use crate::committer::{Committed, Committer};
 use crate::error::Failure;
 use crate::last_used::LastUsed;
 use crate::ports::{Clock, Entropy};
+use crate::sequence::Sequence;
 use crate::{Inner, Service};
 
 /// Why a service can't start.
@@ -61,9 +62,19 @@ impl Service {
         }
         let index = Arc::new(rebuild(&*store).await?);
         let committer = Committer::start(Arc::clone(&store), Arc::clone(&index))?;
-        let last_used = LastUsed::default();
+        let (last_used, sequence) = (LastUsed::default(), Sequence::default());
         Ok(Self {
-            inner: Arc::new(Inner { store, index, committer, mint, limits, clock, entropy, last_used }),
+            inner: Arc::new(Inner {
+                store,
+                index,
+                committer,
+                mint,
+                limits,
+                clock,
+                entropy,
+                last_used,
+                sequence,
+            }),
         })
     }
 
@@ -77,8 +88,9 @@ impl Service {
     /// # Errors
     /// If the store fails.
     pub async fn found(&self, founding: Founding) -> Result<Option<Founded>, Failure> {
-        let fresh = [(); 3].map(|()| self.inner.entropy.fresh());
-        let (proposals, secret) = rule::found(founding, &self.inner.mint, self.now(), fresh.each_ref());
+        let now = self.now();
+        let fresh = [(); 3].map(|()| self.fresh(now));
+        let (proposals, secret) = rule::found(founding, &self.inner.mint, now, fresh.each_ref());
         let outcomes = self.inner.committer.commit_all(proposals).await?;
         let member = outcomes.into_iter().find_map(|outcome| match outcome {
             Outcome::Committed(change) => match change.event {
@@ -98,7 +110,8 @@ impl Service {
     pub async fn recover(&self, email: &str) -> Result<Option<Secret>, Failure> {
         let members = self.inner.store.members_by_email(email).await?;
         let Some(member) = members.into_iter().next() else { return Ok(None) };
-        let issued = rule::recover(&member, &self.inner.mint, self.now(), &self.inner.entropy.fresh());
+        let now = self.now();
+        let issued = rule::recover(&member, &self.inner.mint, now, &self.fresh(now));
         match self.inner.committer.commit(issued.proposal).await? {
             Committed::Done(_) => Ok(Some(issued.secret)),
             Committed::Again => Err(Failure::Contended),

@@ -129,6 +129,7 @@ impl Service {
         let mut current = None;
         for _ in 0..ATTEMPTS {
             let caller = current.as_ref().unwrap_or(session).caller();
+            let now = self.now();
             let issued = rule::issue(
                 caller,
                 command,
@@ -136,8 +137,8 @@ impl Service {
                 self.inner.index.tokens_of_account(caller.account),
                 &self.inner.limits,
                 &self.inner.mint,
-                self.now(),
-                &self.inner.entropy.fresh(),
+                now,
+                &self.fresh(now),
             )?;
             if let Some(token) = self.commit(issued.proposal).await? {
                 return Ok((self.view(StoredToken { token, last_used_at: None }), issued.secret));
@@ -205,9 +206,16 @@ impl Service {
             let owner =
                 self.inner.index.directory().member(&before.token.owner).ok_or(Refusal::NoSuchToken)?;
             let theirs = authority_of(&before.token, owner, self.inner.index.directory());
-            let (mint, fresh) = (&self.inner.mint, self.inner.entropy.fresh());
-            let issued =
-                rule::rotate(current.caller(), &before.token, &theirs, &command, mint, self.now(), &fresh)?;
+            let (mint, now) = (&self.inner.mint, self.now());
+            let issued = rule::rotate(
+                current.caller(),
+                &before.token,
+                &theirs,
+                &command,
+                mint,
+                now,
+                &self.fresh(now),
+            )?;
             if let Some(token) = self.commit(issued.proposal).await? {
                 let view = self.view(StoredToken { token, last_used_at: before.last_used_at });
                 return Ok((view, issued.secret));

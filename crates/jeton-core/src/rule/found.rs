@@ -64,13 +64,12 @@ pub fn found(founding: Founding, mint: &Mint, now: Timestamp, fresh: [&Fresh; 3]
             token: members_token(account, owner, "First token", record, TokenId::new(now, fresh[2].id), now),
         },
     ];
-    let mut expects = vec![Expectation::Empty];
-    let proposals = events.map(|event| Proposal {
-        at: now,
-        account,
-        actor: Actor::System,
-        event,
-        expects: std::mem::take(&mut expects),
+    // Each is the first, second and third change ever, or none of them is.
+    let mut head = Revision::ZERO;
+    let proposals = events.map(|event| {
+        let expects = vec![Expectation::Head(head)];
+        head = head.next();
+        Proposal { at: now, account, actor: Actor::System, event, expects }
     });
     (proposals.into(), secret)
 }
