@@ -15,8 +15,10 @@ mod clock;
 mod entropy;
 mod reply;
 mod server;
+mod unreliable;
 
 pub use clock::FakeClock;
 pub use entropy::SeededEntropy;
 pub use reply::Reply;
 pub use server::{Jeton, Person};
+pub use unreliable::Unreliable;
