@@ -88,3 +88,48 @@ impl From<BadJson> for Trouble {
         Self::Json(bad)
     }
 }
+
+/// A message as it may be told: without anything long enough to be a secret.
+///
+/// Messages repeat what a client sent, and clients put secrets into paths and bodies by mistake. Whatever looks like one,
+/// from here or from elsewhere, is cut to its beginning before it gets into an answer, and so into somebody's log.
+pub(crate) fn harmless(message: &str) -> String {
+    const SHORTEST_SECRET: usize = jeton_core::secret::MIN_FOREIGN;
+    const SHOWN: usize = 8;
+    let part_of_a_secret = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    let mut told = String::with_capacity(message.len());
+    let mut rest = message;
+    while let Some(start) = rest.bytes().position(part_of_a_secret) {
+        let (before, run) = rest.split_at(start);
+        told.push_str(before);
+        let length = run.bytes().position(|byte| !part_of_a_secret(byte)).unwrap_or(run.len());
+        let (run, after) = run.split_at(length);
+        if length < SHORTEST_SECRET {
+            told.push_str(run);
+        } else {
+            told.push_str(&run[..SHOWN]);
+            told.push('…');
+        }
+        rest = after;
+    }
+    told.push_str(rest);
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::harmless;
+
+    #[test]
+    fn nothing_long_enough_to_be_a_secret_is_told() {
+        for (message, told) in [
+            ("User ID me is not an integer", "User ID me is not an integer"),
+            ("no role \"019b7ca98f2e6f9b6dae6f4c\"", "no role \"019b7ca98f2e6f9b6dae6f4c\""),
+            ("at /jtn_pat_0123456789012345678901234567890123456789012345!", "at /jtn_pat_…!"),
+            ("W1bns7ZYuN_u7fQTR3i6L0JopiRCGsbNjXRw7Z-yX0E", "W1bns7ZY…"),
+            ("é ü", "é ü"),
+        ] {
+            assert_eq!(harmless(message), told);
+        }
+    }
+}

@@ -3,7 +3,7 @@
 //!
 //! A [`Jeton`] checks itself when it is dropped: the index that followed the changes equals one that is built anew from
 //! the store, the change log is dense and complete, and no secret that was ever shown stands in anything that was
-//! stored or answered elsewhere.
+//! stored or answered elsewhere. Every single reply is looked at too, as the strictest clients would.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,10 +15,11 @@ mod clock;
 mod entropy;
 mod reply;
 mod server;
+mod strict;
 mod unreliable;
 
 pub use clock::FakeClock;
 pub use entropy::SeededEntropy;
 pub use reply::Reply;
-pub use server::{Jeton, Person};
+pub use server::{Jeton, Person, check_store, request};
 pub use unreliable::Unreliable;

@@ -59,7 +59,11 @@ impl Unreliable {
     }
 
     fn check(&self) -> Result<(), StoreError> {
-        if self.broken.load(Ordering::SeqCst) { Err(StoreError::Broken("on command".to_owned())) } else { Ok(()) }
+        if self.broken.load(Ordering::SeqCst) {
+            Err(StoreError::Broken("on command".to_owned()))
+        } else {
+            Ok(())
+        }
     }
 
     fn enter_commit(&self) -> Result<(), StoreError> {

@@ -1,0 +1,223 @@
+//! The command line: what there is to do, and which settings each command takes as flags.
+//!
+//! Flags are made from the [table of settings](crate::config::setting) and are only gathered here: what they mean is
+//! decided together with the variables and the file, in one place and with one kind of message.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::{PathBufValueParser, ValueParser};
+use clap::{Arg, ArgMatches, Command};
+
+use crate::config::layers::Flags;
+use crate::config::setting::{self, Default, Setting};
+
+/// What there is to do.
+#[derive(Debug)]
+pub(crate) enum Task {
+    /// Serve until told to stop.
+    Serve,
+    /// Print the effective configuration.
+    ConfigCheck,
+    /// Make a fresh token for a member who is locked out.
+    Recover {
+        /// The member's address.
+        email: String,
+    },
+    /// Tell whether a secret is well formed.
+    Check {
+        /// The secret; standard input if there is none.
+        secret: Option<String>,
+    },
+    /// Copy the database.
+    Backup {
+        /// The new file.
+        to: PathBuf,
+    },
+    /// Ask a running server whether it is ready.
+    Healthcheck,
+}
+
+/// Reads a command line. What is wrong with it, and what `--help` and `--version` print, come back as clap's error.
+pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<(Task, Flags), clap::Error> {
+    let mut matches = command().try_get_matches_from(arguments)?;
+    let (name, mut matches) = matches.remove_subcommand().expect("clap was told that there has to be one");
+    let task = match name.as_str() {
+        "serve" => Task::Serve,
+        "config" => {
+            matches = matches.remove_subcommand().expect("clap was told that there has to be one").1;
+            Task::ConfigCheck
+        }
+        "recover" => {
+            Task::Recover { email: matches.remove_one("member").expect("clap was told that it is required") }
+        }
+        "check" => Task::Check { secret: matches.remove_one("secret") },
+        "backup" => Task::Backup { to: matches.remove_one("to").expect("clap was told that it is required") },
+        "healthcheck" => Task::Healthcheck,
+        other => unreachable!("clap knows no command {other}"),
+    };
+    Ok((task, flags(&matches)))
+}
+
+fn flags(matches: &ArgMatches) -> Flags {
+    let given = |setting: &&Setting| {
+        // A command that does not take the flag does not know its name.
+        let value = matches.try_get_one::<String>(setting.key).ok()??;
+        Some((setting.key, value.clone()))
+    };
+    setting::ALL.iter().copied().chain([&setting::CONFIG]).filter_map(|setting| given(&setting)).collect()
+}
+
+/// The whole command line.
+pub(crate) fn command() -> Command {
+    Command::new("jeton")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("An access-token server: issues, lists, renames, rotates, revokes and verifies access tokens")
+        .after_help(
+            "Every setting can be given as a flag, as a variable JETON_…, or in a TOML file named by --config; the first \
+             of these that says something holds.\n\nExample:\n  jeton serve",
+        )
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .subcommands([serve(), config(), recover(), check(), backup(), healthcheck()])
+}
+
+fn serve() -> Command {
+    with_settings(
+        Command::new("serve").about(
+            "Serve until told to stop; the first start founds the account and shows its owner's token",
+        ),
+        setting::ALL,
+        "jeton serve --listen 127.0.0.1:8080 --data-dir ./jeton-data",
+    )
+}
+
+fn config() -> Command {
+    let check = with_settings(
+        Command::new("check")
+            .about("Print the effective configuration and where each value comes from, secrets masked"),
+        setting::ALL,
+        "jeton config check --config jeton.toml",
+    );
+    with_example(
+        Command::new("config").about("Look at the configuration").subcommand_required(true).subcommand(check),
+        "jeton config check",
+    )
+}
+
+fn recover() -> Command {
+    let member = Arg::new("member")
+        .long("member")
+        .value_name("EMAIL")
+        .required(true)
+        .help("Whose rights the token is to have");
+    with_settings(
+        Command::new("recover")
+            .about(
+                "On a stopped server: make a fresh token for a member who is locked out, and print it alone",
+            )
+            .arg(member),
+        setting::FOR_STORAGE,
+        "jeton recover --member owner@localhost",
+    )
+}
+
+fn check() -> Command {
+    let secret = Arg::new("secret").value_name("SECRET").allow_hyphen_values(true).help(
+        "The secret; from standard input if it is left out or `-`, which keeps it out of the shell's history",
+    );
+    with_settings(
+        Command::new("check")
+            .about("Tell whether a secret is well formed and its checksum right; nothing leaves this machine")
+            .arg(secret),
+        setting::FOR_FORMAT,
+        "jeton check < owner-token",
+    )
+}
+
+fn backup() -> Command {
+    let to = Arg::new("to")
+        .value_name("FILE")
+        .required(true)
+        .value_parser(ValueParser::new(PathBufValueParser::new()))
+        .help("The new file; one that exists is never overwritten");
+    with_settings(
+        Command::new("backup").about("Copy the database to a new file, while the server runs").arg(to),
+        setting::FOR_FILES,
+        "jeton backup /backups/jeton-monday.db
+
+To restore: stop the server; remove jeton.db, jeton.db-wal and jeton.db-shm from the data directory; copy the file \
+         there as jeton.db, and the server key that belongs to it as server-key; start the server.",
+    )
+}
+
+fn healthcheck() -> Command {
+    with_settings(
+        Command::new("healthcheck")
+            .about("Ask the server that listens at the configured address whether it is ready"),
+        setting::FOR_ADDRESS,
+        "jeton healthcheck --listen 127.0.0.1:8080",
+    )
+}
+
+fn with_example(command: Command, example: &'static str) -> Command {
+    command.after_help(format!("Example:\n  {example}"))
+}
+
+fn with_settings(command: Command, settings: &'static [&'static Setting], example: &'static str) -> Command {
+    let flags = settings.iter().filter(|setting| !setting.secret).copied().chain([&setting::CONFIG]);
+    with_example(command, example).args(flags.map(flag))
+}
+
+fn flag(setting: &'static Setting) -> Arg {
+    let default = match setting.default {
+        Default::None => String::new(),
+        Default::Text(text) | Default::Depends(text) => format!(" [default: {text}]"),
+    };
+    Arg::new(setting.key)
+        .long(setting.flag())
+        .value_name(setting.value_name)
+        .help_heading(setting.topic)
+        .help(format!("{} [env: {}]{default}", setting.help, setting.env))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<(Task, Flags), clap::Error> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn clap_finds_nothing_wrong_with_the_commands() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn flags_are_gathered_under_the_keys_of_their_settings() {
+        let (task, flags) = read("jeton serve --data-dir x --max-tokens=5").unwrap();
+        assert!(matches!(task, Task::Serve));
+        assert_eq!(flags, Flags::from([("data_dir", "x".to_owned()), ("max_tokens", "5".to_owned())]));
+        let (task, flags) = read("jeton config check --config a.toml").unwrap();
+        assert!(matches!(task, Task::ConfigCheck));
+        assert_eq!(flags, Flags::from([("config", "a.toml".to_owned())]));
+    }
+
+    #[test]
+    fn no_command_takes_a_secret_as_a_flag() {
+        for flag in ["--owner-token", "--owner-password", "--server-key"] {
+            let refusal = read(&format!("jeton serve {flag} x")).unwrap_err();
+            assert_eq!(refusal.kind(), clap::error::ErrorKind::UnknownArgument);
+        }
+    }
+
+    #[test]
+    fn a_command_takes_the_flags_that_it_heeds() {
+        assert!(read("jeton backup --data-dir x to.db").is_ok());
+        assert!(read("jeton backup --listen 127.0.0.1:1 to.db").is_err());
+        assert!(read("jeton check --token-prefix abc -").is_ok());
+        assert!(read("jeton recover").is_err());
+    }
+}

@@ -1,0 +1,21 @@
+//! The commands, each in a file of its own.
+
+pub(crate) mod backup;
+pub(crate) mod check;
+pub(crate) mod config_check;
+pub(crate) mod healthcheck;
+pub(crate) mod recover;
+pub(crate) mod serve;
+
+use std::io::Write as _;
+
+use crate::fault::Fault;
+
+/// Prints the result of a command. Unlike `println!` it has no panic for a pipe that was closed early.
+fn print(text: &str) -> Result<(), Fault> {
+    let mut stdout = std::io::stdout().lock();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .map_err(|error| Fault::failed(format!("the result cannot be written to standard output ({error})")))
+}

@@ -1,0 +1,149 @@
+//! `jeton serve`: start, serve, stop.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jeton_core::digest::ServerKey;
+use jeton_server::http::{self, Listener};
+use jeton_service::{Clock as _, Service};
+use tokio::time::MissedTickBehavior;
+
+use crate::config::layers::Layers;
+use crate::config::{Config, Costs, Resolver};
+use crate::fault::Fault;
+use crate::first_start::FirstStart;
+use crate::installation::{self, Plan};
+use crate::signals::Signals;
+use crate::system::{SystemClock, SystemEntropy, utc};
+use crate::{data_dir, logging};
+
+/// How often is written down when tokens were last used: as much of it may a crash lose.
+const FLUSH_EVERY: Duration = Duration::from_secs(5);
+
+/// For what still runs when everything has been answered or cut.
+const LAST_GRACE: Duration = Duration::from_secs(1);
+
+pub(crate) fn run(layers: &Layers) -> Result<(), Fault> {
+    let started = Instant::now();
+    let config = Resolver::new(layers).config()?;
+    logging::start(config.logging);
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .thread_name("worker")
+        .enable_all()
+        .build()?;
+    let ended = runtime.block_on(serve(&config, started));
+    runtime.shutdown_timeout(LAST_GRACE);
+    ended
+}
+
+/// Starts, serves and stops.
+///
+/// The address is taken before the database is opened: clients that come early wait in the backlog instead of being
+/// turned away, and whoever finds the database taken learns the address at which it is served. Until the server is
+/// ready a signal ends the process on the spot, which is safe at any instant.
+async fn serve(config: &Config, started: Instant) -> Result<(), Fault> {
+    data_dir::prepare(&config.storage.data_dir)?;
+    let entropy = Arc::new(SystemEntropy::new()?);
+    let listener = config.listen.bind().await?;
+    let service = open(config, &listener, &entropy).await?;
+    let first_start = FirstStart {
+        service: &service,
+        owner: &config.owner,
+        storage: &config.storage,
+        address: listener.address(),
+        entropy: &entropy,
+    };
+    first_start.run().await?;
+    let app = jeton_server::app(service.clone(), settings(&config.costs, &service.mint().key, &entropy));
+    let signals = Signals::listen()?;
+    tracing::info!(
+        address = %listener.address(),
+        database = %config.storage.database,
+        revision = service.index().revision().number(),
+        tokens = service.index().tokens(),
+        startup_ms = millis(started.elapsed()),
+        "ready"
+    );
+    let flushing = tokio::spawn(flush_regularly(service.clone()));
+    let drained = http::serve(listener, app, config.costs.connections.clone(), signals.first()).await;
+    flushing.abort();
+    flush(service.clone()).await;
+    tracing::info!(
+        cut_connections = drained.cut,
+        revision = service.index().revision().number(),
+        uptime_s = started.elapsed().as_secs(),
+        "stopped"
+    );
+    Ok(())
+}
+
+async fn open(config: &Config, listener: &Listener, entropy: &Arc<SystemEntropy>) -> Result<Service, Fault> {
+    let (process, since) = (std::process::id(), utc(SystemClock.now()));
+    let holder = format!("process {process}, listening on {}, since {since}", listener.address());
+    let plan =
+        Plan { storage: &config.storage, format: &config.format, limits: config.limits, holder: &holder };
+    installation::open(plan, entropy).await
+}
+
+fn settings(costs: &Costs, key: &ServerKey, entropy: &SystemEntropy) -> jeton_server::Settings {
+    jeton_server::Settings {
+        token_requests: costs.token_rate,
+        failed_authentications: costs.failed_auth_rate,
+        max_body_bytes: costs.max_body_bytes,
+        body_timeout: costs.body_timeout,
+        version: env!("CARGO_PKG_VERSION"),
+        server_id: server_id(key),
+        seeds: std::array::from_fn(|_| u64::from_ne_bytes(*entropy.bytes())),
+    }
+}
+
+/// Names the installation for ever, and on every node alike: it follows from the server key, of whose fingerprint it is
+/// a part, and reveals nothing of it. In the form of a UUID whose maker chose its bits (version 8, RFC 9562).
+fn server_id(key: &ServerKey) -> String {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&key.fingerprint()[..16]);
+    bytes[6] = bytes[6] & 0x0f | 0x80;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let number = format!("{:032x}", u128::from_be_bytes(bytes));
+    [&number[..8], &number[8..12], &number[12..16], &number[16..20], &number[20..]].join("-")
+}
+
+async fn flush_regularly(service: Service) {
+    let mut ticks = tokio::time::interval(FLUSH_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        flush(service.clone()).await;
+    }
+}
+
+/// On a thread that may wait for a disk. What fails is in the log already, and is tried again the next time.
+fn flush(service: Service) -> impl Future<Output = ()> {
+    let runtime = tokio::runtime::Handle::current();
+    let flushed = tokio::task::spawn_blocking(move || runtime.block_on(service.flush_last_used()).is_ok());
+    async { drop(flushed.await) }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_id_is_a_uuid_that_follows_from_the_key() {
+        let key = |byte: u8| ServerKey::new([byte; 32].into());
+        let id = server_id(&key(1));
+        let groups: Vec<_> = id.split('-').map(str::len).collect();
+        assert_eq!(groups, [8, 4, 4, 4, 12]);
+        assert_eq!(&id[14..15], "8", "{id}");
+        assert!("89ab".contains(&id[19..20]), "{id}");
+        assert_eq!(id, server_id(&key(1)));
+        assert_ne!(id, server_id(&key(2)));
+    }
+}

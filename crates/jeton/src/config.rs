@@ -1,0 +1,266 @@
+//! The effective configuration: for each setting the value of the highest layer that gives one, and who gave it.
+//!
+//! A command resolves only the parts that it needs, so that a wrong limit keeps nobody from checking a secret.
+
+pub(crate) mod file;
+pub(crate) mod layers;
+pub(crate) mod secret;
+pub(crate) mod setting;
+pub(crate) mod value;
+
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jeton_core::limits::Limits;
+use jeton_core::secret::SecretFormat;
+use jeton_server::http::rate_limit::RateLimit;
+use jeton_server::http::{ConnectionLimits, ListenAddress};
+
+use crate::fault::Fault;
+use layers::{Layers, Origin};
+use secret::SecretSource;
+use setting::{Default as Fallback, Setting};
+use value::{Count, Database, Email, FilePath, LogFormat, LogLevel, Rate, Span, TokenPrefix};
+
+/// Where the records and the key are.
+#[derive(Debug)]
+pub(crate) struct Storage {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) database: Database,
+    pub(crate) server_key: KeySource,
+}
+
+/// Where the server key comes from.
+#[derive(Debug)]
+pub(crate) enum KeySource {
+    /// The operator gives it, and it has to be there.
+    Given(SecretSource),
+    /// It lives in the data directory, and is made there at the first start.
+    Kept(PathBuf),
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Logging {
+    pub(crate) level: LogLevel,
+    pub(crate) format: LogFormat,
+}
+
+/// What the first start is told.
+#[derive(Debug)]
+pub(crate) struct Owner {
+    pub(crate) email: String,
+    pub(crate) password: Option<SecretSource>,
+    pub(crate) token: Option<SecretSource>,
+}
+
+/// What clients may cost.
+#[derive(Debug)]
+pub(crate) struct Costs {
+    pub(crate) connections: ConnectionLimits,
+    pub(crate) token_rate: RateLimit,
+    pub(crate) failed_auth_rate: RateLimit,
+    pub(crate) max_body_bytes: usize,
+    pub(crate) body_timeout: Duration,
+}
+
+/// Everything that a server is told.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) listen: ListenAddress,
+    pub(crate) storage: Storage,
+    pub(crate) format: SecretFormat,
+    pub(crate) owner: Owner,
+    pub(crate) logging: Logging,
+    pub(crate) limits: Limits,
+    pub(crate) costs: Costs,
+}
+
+/// A setting as it was resolved.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) setting: &'static Setting,
+    /// As it is written in a file; `None` where nothing holds, or where it must not be shown.
+    pub(crate) text: Option<String>,
+    pub(crate) origin: Origin,
+}
+
+/// Resolves settings one by one, and remembers what came of each.
+#[derive(Debug)]
+pub(crate) struct Resolver<'a> {
+    layers: &'a Layers,
+    entries: Vec<Entry>,
+}
+
+impl<'a> Resolver<'a> {
+    pub(crate) fn new(layers: &'a Layers) -> Self {
+        Self { layers, entries: Vec::new() }
+    }
+
+    /// What was resolved, in order.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Everything that a server is told.
+    pub(crate) fn config(&mut self) -> Result<Config, Fault> {
+        Ok(Config {
+            listen: self.listen()?,
+            storage: self.storage()?,
+            format: self.format()?,
+            owner: self.owner()?,
+            logging: self.logging()?,
+            limits: self.limits()?,
+            costs: self.costs()?,
+        })
+    }
+
+    pub(crate) fn listen(&mut self) -> Result<ListenAddress, Fault> {
+        self.take(&setting::LISTEN)
+    }
+
+    pub(crate) fn storage(&mut self) -> Result<Storage, Fault> {
+        let FilePath(data_dir) = self.take(&setting::DATA_DIR)?;
+        let embedded = Database::Sqlite(data_dir.join("jeton.db"));
+        let database = self.take_or(&setting::DATABASE, || embedded)?;
+        let kept = data_dir.join("server-key");
+        let server_key = match self.secret(&setting::SERVER_KEY_FILE, &setting::SERVER_KEY)? {
+            // Naming the place where it would be kept anyway says nothing new, as a file that `config check` wrote does.
+            Some(SecretSource::File(path, _)) if path == kept => KeySource::Kept(kept),
+            Some(source) => KeySource::Given(source),
+            None => {
+                self.note(&setting::SERVER_KEY_FILE, Some(kept.display().to_string()), Origin::Default);
+                KeySource::Kept(kept)
+            }
+        };
+        Ok(Storage { data_dir, database, server_key })
+    }
+
+    pub(crate) fn format(&mut self) -> Result<SecretFormat, Fault> {
+        self.take(&setting::TOKEN_PREFIX).map(|TokenPrefix(format)| format)
+    }
+
+    pub(crate) fn logging(&mut self) -> Result<Logging, Fault> {
+        let level = self.take(&setting::LOG_LEVEL)?;
+        let by_terminal = || {
+            let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            if terminal { LogFormat::Text } else { LogFormat::Json }
+        };
+        Ok(Logging { level, format: self.take_or(&setting::LOG_FORMAT, by_terminal)? })
+    }
+
+    pub(crate) fn limits(&mut self) -> Result<Limits, Fault> {
+        let Count(tokens) = self.take(&setting::MAX_TOKENS)?;
+        Ok(Limits { tokens: tokens.into(), ..Limits::default() })
+    }
+
+    fn owner(&mut self) -> Result<Owner, Fault> {
+        let Email(email) = self.take(&setting::OWNER_EMAIL)?;
+        let password = self.secret(&setting::OWNER_PASSWORD_FILE, &setting::OWNER_PASSWORD)?;
+        let token = self.secret(&setting::OWNER_TOKEN_FILE, &setting::OWNER_TOKEN)?;
+        Ok(Owner { email, password, token })
+    }
+
+    fn costs(&mut self) -> Result<Costs, Fault> {
+        let count = |Count(number)| usize::try_from(number).unwrap_or(usize::MAX);
+        let max_body_bytes = count(self.take(&setting::MAX_BODY_BYTES)?);
+        let Rate(token_rate) = self.take(&setting::TOKEN_RATE)?;
+        let Rate(failed_auth_rate) = self.take(&setting::FAILED_AUTH_RATE)?;
+        let connections = count(self.take(&setting::MAX_CONNECTIONS)?);
+        let Span(header_read) = self.take(&setting::HEADER_TIMEOUT)?;
+        let Span(body_timeout) = self.take(&setting::BODY_TIMEOUT)?;
+        let Span(idle) = self.take(&setting::IDLE_TIMEOUT)?;
+        let Span(drain) = self.take(&setting::DRAIN_TIMEOUT)?;
+        let connections =
+            ConnectionLimits { connections, header_read, idle, drain, ..ConnectionLimits::default() };
+        Ok(Costs { connections, token_rate, failed_auth_rate, max_body_bytes, body_timeout })
+    }
+
+    /// A setting that has a default text.
+    fn take<T: FromStr<Err: Display> + Display>(&mut self, setting: &'static Setting) -> Result<T, Fault> {
+        let default = match setting.default {
+            Fallback::Text(text) => text,
+            Fallback::None | Fallback::Depends(_) => "",
+        };
+        let (text, origin) = self.layers.get(setting).unwrap_or((default, Origin::Default));
+        self.read(setting, text, origin)
+    }
+
+    /// A setting whose default depends on other things.
+    fn take_or<T: FromStr<Err: Display> + Display>(
+        &mut self,
+        setting: &'static Setting,
+        default: impl FnOnce() -> T,
+    ) -> Result<T, Fault> {
+        if let Some((text, origin)) = self.layers.get(setting) {
+            return self.read(setting, text, origin);
+        }
+        let value = default();
+        self.note(setting, Some(value.to_string()), Origin::Default);
+        Ok(value)
+    }
+
+    /// A secret, given in a file or by its own variable. Nothing is read yet.
+    fn secret(
+        &mut self,
+        file: &'static Setting,
+        own: &'static Setting,
+    ) -> Result<Option<SecretSource>, Fault> {
+        match (self.layers.get(file), self.layers.get(own)) {
+            (None, None) => Ok(None),
+            (Some((_, one)), Some((_, other))) => Err(Fault::usage(format!(
+                "{one} and {other} are both given and stand for the same: leave one of them out"
+            ))),
+            (Some((text, origin)), None) => {
+                let FilePath(path) = self.read(file, text, origin.clone())?;
+                Ok(Some(SecretSource::File(path, origin)))
+            }
+            (None, Some((text, origin))) => {
+                self.note(own, None, origin.clone());
+                Ok(Some(SecretSource::Text(text.to_owned().into(), origin)))
+            }
+        }
+    }
+
+    fn read<T: FromStr<Err: Display> + Display>(
+        &mut self,
+        setting: &'static Setting,
+        text: &str,
+        origin: Origin,
+    ) -> Result<T, Fault> {
+        let value: T = text.parse().map_err(|error| Fault::usage(format!("{origin}: {error}")))?;
+        self.note(setting, Some(value.to_string()), origin);
+        Ok(value)
+    }
+
+    fn note(&mut self, setting: &'static Setting, text: Option<String>, origin: Origin) {
+        self.entries.push(Entry { setting, text, origin });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_is_resolved_by_somebody_and_every_default_can_be_read() {
+        let layers = Layers::load(layers::Flags::new(), std::iter::empty()).unwrap();
+        let mut resolver = Resolver::new(&layers);
+        resolver.config().unwrap();
+        let found: Vec<_> = resolver.entries().iter().map(|entry| entry.setting.key).collect();
+        let optional =
+            ["server_key", "owner_password_file", "owner_password", "owner_token_file", "owner_token"];
+        let expected = setting::ALL.iter().map(|setting| setting.key).filter(|key| !optional.contains(key));
+        assert_eq!(found, expected.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_parts_they_configure() {
+        let layers = Layers::load(layers::Flags::new(), std::iter::empty()).unwrap();
+        let config = Resolver::new(&layers).config().unwrap();
+        assert_eq!(config.limits, Limits::default());
+        assert_eq!(config.costs.connections, ConnectionLimits::default());
+    }
+}

@@ -1,0 +1,53 @@
+//! An installation: a database and the key that belongs to it, brought together and started.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jeton_core::change::Revision;
+use jeton_core::limits::Limits;
+use jeton_core::rule::Mint;
+use jeton_core::secret::SecretFormat;
+use jeton_service::Service;
+use jeton_store::{Sqlite, Store};
+
+use crate::config::Storage;
+use crate::config::value::Database;
+use crate::fault::Fault;
+use crate::key::{self, For};
+use crate::system::{SystemClock, SystemEntropy};
+
+/// What is opened.
+#[derive(Debug)]
+pub(crate) struct Plan<'a> {
+    pub(crate) storage: &'a Storage,
+    pub(crate) format: &'a SecretFormat,
+    pub(crate) limits: Limits,
+    /// What this process says of itself to another that finds the database taken.
+    pub(crate) holder: &'a str,
+}
+
+/// Opens the database, finds its key or makes it, and starts the service on both.
+///
+/// The lock of the database comes first: everything after it happens in one process at a time. A crash between any two
+/// steps leaves what the next start can go on from: an empty database; then a key that no database knows yet; then a
+/// database that knows its key.
+pub(crate) async fn open(plan: Plan<'_>, entropy: &Arc<SystemEntropy>) -> Result<Service, Fault> {
+    let Database::Sqlite(path) = &plan.storage.database;
+    let store: Arc<dyn Store> = Arc::new(Sqlite::open(path, plan.holder)?);
+    let empty = store.changes(Revision::ZERO, 1).await?.is_empty();
+    let key = key::obtain(&plan.storage.server_key, For { path, empty }, entropy)?;
+    let mint = Mint { format: plan.format.clone(), key };
+    let entropy = Arc::clone(entropy);
+    Ok(Service::start(store, mint, plan.limits, Arc::new(SystemClock), entropy).await?)
+}
+
+/// Refuses a database that is not there, for commands that have no business making one.
+pub(crate) fn must_exist(database: &Path) -> Result<(), Fault> {
+    if database.exists() {
+        return Ok(());
+    }
+    Err(Fault::failed(format!(
+        "there is no database at {}: name the data directory of your server with --data-dir",
+        database.display()
+    )))
+}
