@@ -54,6 +54,36 @@ pub struct Amend {
     pub api_version: Option<ApiVersion>,
 }
 
+/// A field that [`Amend`] can change. Each needs a permission of its own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Field {
+    /// The name.
+    Name,
+    /// The description.
+    Description,
+    /// The scope.
+    Scope,
+    /// The end.
+    Expiry,
+    /// The API version.
+    ApiVersion,
+}
+
+impl Amend {
+    /// The fields that are given.
+    pub fn fields(&self) -> impl Iterator<Item = Field> + Clone {
+        [
+            self.name.is_some().then_some(Field::Name),
+            self.description.is_some().then_some(Field::Description),
+            self.scope.is_some().then_some(Field::Scope),
+            self.expires_at.is_some().then_some(Field::Expiry),
+            self.api_version.is_some().then_some(Field::ApiVersion),
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
 /// Give a token a new secret.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Rotate {

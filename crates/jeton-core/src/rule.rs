@@ -11,7 +11,7 @@ mod see;
 
 use zeroize::Zeroizing;
 
-pub use amend::amend;
+pub use amend::{amend, may_amend};
 pub use found::{Founding, found, recover};
 pub use issue::{Issued, issue};
 pub use revoke::revoke;

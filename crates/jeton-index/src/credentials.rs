@@ -6,14 +6,17 @@
 //!
 //! - A slot's digest and entry number are written once, before the slot is published, and never change: a reader that
 //!   sees the digest sees an entry that belongs to it. What changes later changes in single atomic steps.
-//! - A slot is never used for another digest. A revoked one stays, dead, until the table is built anew.
+//! - A slot is never used again, not even for the same digest: a dead one stays, dead, until the table is built anew,
+//!   and a secret that comes back with another token gets a slot of its own.
 //! - A table that is full of living and dead slots is replaced by a new one, in one pointer swap. Readers that are still
 //!   in the old one see what was true when they entered.
 //!
 //! The order of the writer's steps matters where rights change: first the rights, then the revision. A reader takes them
 //! the other way round, so it may see new rights under an old revision, which a write on that authority then fails on,
-//! but never old rights under a new revision.
+//! but never old rights under a new revision. An end comes before the revision too: nobody gets a new revision with a
+//! secret that the same change ended.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
@@ -22,6 +25,7 @@ use jeton_core::credential::Credential;
 use jeton_core::digest::Digest;
 use jeton_core::id::{MemberId, TokenId};
 use jeton_core::timestamp::Timestamp;
+use jeton_core::token::TokenKind;
 
 use crate::rights::Handle;
 use crate::{Dead, Identity};
@@ -44,14 +48,13 @@ impl Credentials {
     pub(crate) fn find(&self, digest: &Digest, now: Timestamp) -> Result<Identity, Dead> {
         let table = self.table.load();
         let slot = table.slot(tag(digest)).ok_or(Dead::Unknown)?;
-        let until = slot.until.load(Ordering::Acquire);
-        if until == DEAD {
-            return Err(Dead::Unknown);
+        let identity = table.entry(slot).identity();
+        match slot.until.load(Ordering::Acquire) {
+            DEAD => Err(Dead::Unknown),
+            NEVER_ENDS => Ok(identity),
+            until if millis(until).has_come(now) => Err(Dead::Expired),
+            _ => Ok(identity),
         }
-        if until != NEVER_ENDS && millis(until).has_come(now) {
-            return Err(Dead::Expired);
-        }
-        Ok(table.entry(slot).identity())
     }
 
     pub(crate) fn add(&self, credential: &Credential, rights: Handle) {
@@ -92,6 +95,22 @@ impl Credentials {
         }
     }
 
+    /// Ends every secret of a member's personal tokens, and gives back the rights that these tokens had. Members are
+    /// seldom removed: walking the table then is cheaper than keeping a list of each member's digests always.
+    pub(crate) fn remove_personal(&self, member: MemberId) -> Vec<Handle> {
+        let table = self.table.load();
+        // Through the entries in their order first: a look at an entry from each slot would jump through memory.
+        let theirs: Vec<bool> = table.entries.iter().map(|entry| entry.is_personal_of(member)).collect();
+        let mut ended = BTreeSet::new();
+        for slot in &table.slots {
+            let number = slot.entry_number();
+            if theirs[number] && slot.until.swap(DEAD, Ordering::Release) != DEAD {
+                ended.insert(number);
+            }
+        }
+        ended.into_iter().map(|number| table.entries[number].identity().rights).collect()
+    }
+
     /// Everything that is alive, in no order: `(digest tag, end, identity)`.
     pub(crate) fn living(&self) -> Vec<(u128, u64, Identity)> {
         let table = self.table.load();
@@ -100,7 +119,7 @@ impl Credentials {
             .collect()
     }
 
-    /// Bytes that one token takes here, at the present size of the table.
+    /// Bytes that the table takes at its present size.
     pub fn bytes(&self) -> usize {
         let table = self.table.load();
         size_of_val(&*table.slots) + size_of_val(&*table.entries)
@@ -147,6 +166,14 @@ struct Slot {
 }
 
 impl Slot {
+    fn is_living(&self, low: u64) -> bool {
+        self.low.load(Ordering::Relaxed) == low && self.until.load(Ordering::Acquire) != DEAD
+    }
+
+    fn entry_number(&self) -> usize {
+        usize::try_from(self.entry.load(Ordering::Relaxed)).expect("an entry's number")
+    }
+
     fn tag(&self) -> u128 {
         u128::from(self.high.load(Ordering::Acquire)) << 64 | u128::from(self.low.load(Ordering::Relaxed))
     }
@@ -161,6 +188,11 @@ struct Entry {
 }
 
 impl Entry {
+    fn is_personal_of(&self, member: MemberId) -> bool {
+        let identity = self.identity();
+        identity.owner == member && identity.rights.kind() == TokenKind::Personal
+    }
+
     fn identity(&self) -> Identity {
         let revision = self.revision.load(Ordering::Acquire);
         let rights = self.rights.load(Ordering::Acquire);
@@ -196,10 +228,10 @@ struct Table {
 }
 
 impl Table {
-    /// A table that this many tokens fill to three quarters at the most.
+    /// A table that this many tokens, and the two slots that an addition asks for, fill to three quarters at the most.
     fn with_room_for(tokens: usize) -> Self {
         let tokens = tokens.max(SMALLEST);
-        let slots = tokens + tokens / 3 + 2;
+        let slots = (tokens + 2).div_ceil(3) * 4;
         Self {
             slots: std::iter::repeat_with(Slot::default).take(slots).collect(),
             entries: std::iter::repeat_with(Entry::default).take(tokens).collect(),
@@ -220,21 +252,21 @@ impl Table {
         usize::try_from(place).expect("smaller than the length")
     }
 
-    /// The slot that holds the tag. There is always an empty slot, so the walk ends.
+    /// The living slot that holds the tag. There is always an empty slot, so the walk ends.
     fn slot(&self, (high, low): Tag) -> Option<&Slot> {
         let mut at = self.home(high);
         loop {
             let slot = &self.slots[at];
             match slot.high.load(Ordering::Acquire) {
                 0 => return None,
-                found if found == high && slot.low.load(Ordering::Relaxed) == low => return Some(slot),
+                found if found == high && slot.is_living(low) => return Some(slot),
                 _ => at = if at + 1 == self.slots.len() { 0 } else { at + 1 },
             }
         }
     }
 
     fn entry(&self, slot: &Slot) -> &Entry {
-        &self.entries[usize::try_from(slot.entry.load(Ordering::Relaxed)).expect("an entry's number")]
+        &self.entries[slot.entry_number()]
     }
 
     fn add_entry(&self, credential: &Credential, rights: Handle) -> u64 {
@@ -248,7 +280,7 @@ impl Table {
         number
     }
 
-    /// Puts a tag in, or sets the end of the one that is there.
+    /// Puts a tag in, or sets the end of the living one that is there.
     fn put(&self, tag: Tag, until: u64, entry: u64) {
         if let Some(slot) = self.slot(tag) {
             slot.until.store(until, Ordering::Release);
@@ -279,7 +311,7 @@ impl Table {
         let table = Self::with_room_for(living().count() / 2 * 3);
         let mut moved = vec![None; self.entries.len()];
         for slot in living() {
-            let old = usize::try_from(slot.entry.load(Ordering::Relaxed)).expect("an entry's number");
+            let old = slot.entry_number();
             let number = *moved[old].get_or_insert_with(|| table.copy_entry(&self.entries[old]));
             let tag = (slot.high.load(Ordering::Relaxed), slot.low.load(Ordering::Relaxed));
             table.put(tag, slot.until.load(Ordering::Relaxed), number);
@@ -298,5 +330,63 @@ impl Table {
         copy(&entry.rights, &from.rights);
         copy(&entry.revision, &from.revision);
         number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jeton_core::authority::Authority;
+    use jeton_core::caller::Rights;
+    use jeton_core::id::AccountId;
+    use jeton_core::token::{ApiVersion, Scope};
+
+    use super::*;
+
+    fn credential(number: u64) -> Credential {
+        let mut digest = [0; 32];
+        digest[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+        let rights = Rights {
+            kind: TokenKind::Personal,
+            scope: Scope::Member,
+            ceiling: Authority::default(),
+            api_version: ApiVersion::LATEST,
+        };
+        Credential {
+            id: TokenId::from_bytes([0; 12]),
+            account: AccountId::from_bytes([0; 12]),
+            owner: MemberId::from_bytes([0; 12]),
+            rights,
+            expires_at: None,
+            digest: Digest::from_bytes(digest),
+            retiring: None,
+            revision: Revision::ZERO,
+        }
+    }
+
+    /// A start with millions of tokens has memory for one table, and not for another while the first is still there.
+    #[test]
+    fn a_table_made_for_so_many_holds_so_many() {
+        for tokens in [1, 1023, 1024, 1025, 5000, 5001, 5002, 5003] {
+            let credentials = Credentials::with_capacity(tokens);
+            let bytes = credentials.bytes();
+            for number in 0..tokens {
+                credentials.add(&credential(number as u64), Handle::from_number(0));
+            }
+            assert_eq!(credentials.bytes(), bytes, "{tokens}");
+            assert_eq!(credentials.living().len(), tokens);
+            assert!(bytes / tokens.max(SMALLEST) < 90, "{bytes} bytes for {tokens}");
+        }
+    }
+
+    #[test]
+    fn a_table_of_the_dead_does_not_grow() {
+        let credentials = Credentials::with_capacity(0);
+        let bytes = credentials.bytes();
+        for number in 0..20 * SMALLEST as u64 {
+            let credential = credential(number);
+            credentials.add(&credential, Handle::from_number(0));
+            credentials.remove(&credential);
+        }
+        assert_eq!(credentials.bytes(), bytes);
     }
 }

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use jeton_core::caller::Rights;
 use jeton_core::change::Revision;
 use jeton_core::id::{AccountId, MemberId, TokenId};
-use jeton_core::member::{Member, Standing};
+use jeton_core::member::Member;
 use jeton_core::role::CustomRole;
-use jeton_core::token::TokenKind;
 
 use crate::Index;
 
@@ -17,6 +16,8 @@ use crate::Index;
 pub struct Image {
     revision: Revision,
     secrets: Vec<Known>,
+    /// How many distinct rights are kept: as many as living tokens have, or some were forgotten too late.
+    rights: usize,
     members: Vec<Arc<Member>>,
     roles: Vec<Arc<CustomRole>>,
     rosters: Vec<(AccountId, Option<MemberId>, Vec<TokenId>)>,
@@ -54,20 +55,13 @@ impl Index {
                 revision: identity.revision,
                 rights: self.rights.get(identity.rights),
             })
-            .filter(|known| !self.went_with_their_owner(known))
             .collect();
         secrets.sort_by_key(|known| known.tag);
         let mut members = self.directory.members();
         members.sort_by_key(|member| member.id);
         let mut roles = self.directory.roles();
         roles.sort_by_key(|role| role.id);
-        Image { revision: self.revision(), secrets, members, roles, rosters: self.rosters.picture() }
-    }
-
-    /// The personal tokens of a removed member are gone from the store; here they stay, dead, until the table grows.
-    fn went_with_their_owner(&self, known: &Known) -> bool {
-        let personal = known.rights.as_ref().is_some_and(|rights| rights.kind == TokenKind::Personal);
-        let owner = self.directory.member(&known.owner);
-        personal && owner.is_none_or(|owner| owner.standing == Standing::Removed)
+        let (rights, rosters) = (self.rights.len(), self.rosters.picture());
+        Image { revision: self.revision(), secrets, rights, members, roles, rosters }
     }
 }

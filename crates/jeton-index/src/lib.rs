@@ -145,8 +145,13 @@ impl Index {
     /// Why there is none.
     pub fn authenticate(&self, digest: &Digest, now: Timestamp) -> Result<Caller, Dead> {
         loop {
-            let identity = self.find(digest, now)?;
+            let identity = self.credentials.find(digest, now)?;
             let owner = self.directory.member(&identity.owner).ok_or(Dead::Unknown)?;
+            // Asked of the very record that the caller's basis will name: one that is read later could be of a member
+            // who was blocked in between, and would make a write of theirs look well founded.
+            if identity.rights.kind() == TokenKind::Personal && !owner.is_active() {
+                return Err(Dead::OwnerInactive);
+            }
             // The rights may have been replaced between the two looks; then the token's entry names others by now.
             if let Some(rights) = self.rights.get(identity.rights) {
                 let token = (identity.token, identity.revision);
@@ -163,6 +168,11 @@ impl Index {
     /// Which tokens there are, in order.
     pub fn rosters(&self) -> &Rosters {
         &self.rosters
+    }
+
+    /// How many tokens there are, in all accounts.
+    pub fn tokens(&self) -> u64 {
+        self.rosters.total()
     }
 
     /// How many tokens an account has.
@@ -193,8 +203,10 @@ impl Index {
 
     fn change_member(&self, after: &Member) {
         self.directory.put_member(after.clone());
-        if after.standing == Standing::Removed {
-            self.rosters.remove_personal(after.account, after.id);
+        if after.standing == Standing::Removed && self.rosters.remove_personal(after.account, after.id) {
+            for handle in self.credentials.remove_personal(after.id) {
+                self.rights.release_named(handle);
+            }
         }
     }
 }

@@ -47,6 +47,11 @@ impl RightsBook {
         self.by_handle.pin().get(&handle.0).cloned()
     }
 
+    /// How many distinct rights are kept.
+    pub(crate) fn len(&self) -> usize {
+        self.by_handle.len()
+    }
+
     /// Counts one more token with these rights, and names them.
     pub(crate) fn acquire(&self, rights: &Rights) -> Handle {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,6 +64,13 @@ impl RightsBook {
         self.by_handle.pin().insert(handle.0, Arc::clone(&rights));
         counted.handles.insert(rights, (handle, 1));
         handle
+    }
+
+    /// Counts one token less that has the rights of this name.
+    pub(crate) fn release_named(&self, handle: Handle) {
+        if let Some(rights) = self.get(handle) {
+            self.release(&rights);
+        }
     }
 
     /// Counts one token less. Rights that nobody has are forgotten.

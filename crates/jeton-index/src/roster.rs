@@ -82,6 +82,12 @@ impl Rosters {
         accounts.get(&account).map_or(0, |roster| roster.all.len() as u64)
     }
 
+    /// How many tokens all accounts have.
+    pub fn total(&self) -> u64 {
+        let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
+        accounts.values().map(|roster| roster.all.len() as u64).sum()
+    }
+
     pub(crate) fn add(&self, place: Place, id: TokenId) {
         self.with(place.0, |roster| {
             roster.all.insert(id);
@@ -93,16 +99,22 @@ impl Rosters {
         self.with(place.0, |roster| {
             roster.all.remove(id);
             roster.list(place).remove(id);
-            roster.personal.retain(|member, ids| *member != place.2 || ids.len() > 0);
+            if roster.personal.get(&place.2).is_some_and(|ids| ids.len() == 0) {
+                roster.personal.remove(&place.2);
+            }
         });
     }
 
-    pub(crate) fn remove_personal(&self, account: AccountId, member: MemberId) {
+    /// Takes a member's personal tokens out. `false` if there were none.
+    pub(crate) fn remove_personal(&self, account: AccountId, member: MemberId) -> bool {
+        let mut any = false;
         self.with(account, |roster| {
             for id in roster.personal.remove(&member).unwrap_or_default().chunks.into_iter().flatten() {
                 roster.all.remove(id);
+                any = true;
             }
         });
+        any
     }
 
     /// Everything, sorted, for a comparison.

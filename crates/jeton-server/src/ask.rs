@@ -18,6 +18,7 @@ use crate::trouble::Trouble;
 pub(crate) struct Ask {
     shared: Arc<Shared>,
     pub(crate) session: Session,
+    pub(crate) method: Method,
     pub(crate) headers: HeaderMap,
     uri: Uri,
     /// Read only for methods that have a body by definition: what clients send along with GET and DELETE is nothing
@@ -59,11 +60,12 @@ pub(crate) async fn open(
     let mut ask = Ask {
         shared: Arc::clone(shared),
         session: admitted.session.clone(),
+        method: parts.method,
         headers: parts.headers,
         uri: parts.uri,
         body: Bytes::new(),
     };
-    if matches!(parts.method, Method::POST | Method::PATCH | Method::PUT) {
+    if matches!(ask.method, Method::POST | Method::PATCH | Method::PUT) {
         let settings = &shared.settings;
         match body::read(body, settings.max_body_bytes, settings.body_timeout).await {
             Ok(body) => ask.body = body,

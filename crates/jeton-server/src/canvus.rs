@@ -13,39 +13,36 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use axum::routing::{MethodRouter, Router, get};
+use axum::routing::{MethodRouter, Router, any};
 
 use crate::Shared;
 use crate::ask::{self, Ask};
 use crate::gate::Prefers;
+use crate::surfaces;
 use crate::trouble::Trouble;
 
 pub(crate) use answer::tell;
 
 pub(crate) fn routes() -> Router<Arc<Shared>> {
-    let list = || {
-        MethodRouter::new()
-            .get(|State(shared), request| run(shared, request, tokens::list))
-            .post(|State(shared), request| run(shared, request, tokens::create))
-            .fallback(no_such_method)
-    };
-    let single = || {
-        MethodRouter::new()
-            .get(|State(shared), request| run(shared, request, tokens::get))
-            .patch(|State(shared), request| run(shared, request, tokens::rename))
-            .delete(|State(shared), request| run(shared, request, tokens::revoke))
-            .fallback(no_such_method)
-    };
-    let info = || get(server_info).fallback(no_such_method);
-    Router::new()
-        .route("/api/v1/users/{id}/access-tokens", list())
-        .route("/api/v1/users/{id}/access-tokens/", list())
-        .route("/api/v1/users/{id}/access-tokens/{token}", single())
-        .route("/api/v1/users/{id}/access-tokens/{token}/", single())
-        .route("/api/v1/server-info", info())
-        .route("/api/v1/server-info/", info())
-        .route("/api/v1", axum::routing::any(no_such_route))
-        .route("/api/v1/{*rest}", axum::routing::any(no_such_route))
+    let list = methods()
+        .get(|State(shared), request| run(shared, request, tokens::list))
+        .post(|State(shared), request| run(shared, request, tokens::create));
+    let single = methods()
+        .get(|State(shared), request| run(shared, request, tokens::get))
+        .patch(|State(shared), request| run(shared, request, tokens::rename))
+        .delete(|State(shared), request| run(shared, request, tokens::revoke));
+    let paths = [
+        ("", any(no_such_route)),
+        ("/users/{id}/access-tokens", list),
+        ("/users/{id}/access-tokens/{token}", single),
+        ("/server-info", methods().get(server_info)),
+    ];
+    surfaces::routes("/api/v1", paths, any(no_such_route))
+}
+
+/// What every path has: other methods are refused.
+fn methods() -> MethodRouter<Arc<Shared>> {
+    MethodRouter::new().fallback(no_such_method)
 }
 
 /// Admits the sender, runs the handler, and says what came of it.
@@ -55,11 +52,8 @@ where
     Done: Future<Output = Result<Response, Trouble>>,
 {
     let (_, ask) = ask::open(&shared, request, Prefers::PrivateToken).await;
-    let outcome = match ask {
-        Ok(ask) => handler(ask).await,
-        Err(trouble) => Err(trouble),
-    };
-    outcome.unwrap_or_else(|trouble| tell(&trouble))
+    let outcome = async { handler(ask?).await };
+    outcome.await.unwrap_or_else(|trouble| tell(&trouble))
 }
 
 /// What the server is. Needs no token, and a bad one does not matter.

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderName};
 use jeton_service::{Service, Session};
 
 use crate::Settings;
@@ -98,14 +98,19 @@ impl Gate {
     }
 }
 
+const PRIVATE_TOKEN: HeaderName = HeaderName::from_static("private-token");
+
+/// Stands for bytes that are no text, and is no secret either: something was presented, and it is wrong.
+const UNREADABLE: &str = "\u{fffd}";
+
 /// The secret that a request presents: the first value of whichever header counts.
 ///
 /// `Authorization` holds it raw, as LaunchDarkly defines, or behind the scheme `Bearer` (RFC 6750, section 2.1), whose
 /// name has no letter case.
 fn presented(headers: &HeaderMap, prefers: Prefers) -> Option<&str> {
-    let private = || headers.get("private-token").map(|value| value.to_str().unwrap_or_default().trim());
-    let authorization =
-        || headers.get(AUTHORIZATION).map(|value| unwrapped(value.to_str().unwrap_or_default()));
+    let first = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or(UNREADABLE));
+    let private = || first(PRIVATE_TOKEN).map(str::trim);
+    let authorization = || first(AUTHORIZATION).map(unwrapped);
     match prefers {
         Prefers::PrivateToken => private().or_else(authorization),
         Prefers::Authorization => authorization().or_else(private),

@@ -8,6 +8,7 @@ mod answer;
 mod body;
 mod identity;
 mod list;
+mod object;
 mod patch;
 mod tokens;
 mod version;
@@ -27,36 +28,28 @@ use crate::ask::{self, Ask};
 use crate::gate::Prefers;
 use crate::http::cors;
 use crate::http::request_id::RequestId;
+use crate::surfaces;
 use crate::trouble::Trouble;
 
 pub(crate) use answer::tell;
 
 pub(crate) fn routes() -> Router<Arc<Shared>> {
-    let collection = || {
-        methods()
-            .get(|State(shared), request| run(shared, request, list::tokens))
-            .post(|State(shared), request| run(shared, request, tokens::create))
-    };
-    let single = || {
-        methods()
-            .get(|State(shared), request| run(shared, request, tokens::get))
-            .patch(|State(shared), request| run(shared, request, tokens::patch))
-            .delete(|State(shared), request| run(shared, request, tokens::delete))
-    };
-    let reset = || methods().post(|State(shared), request| run(shared, request, tokens::reset));
-    let identity = || methods().get(|State(shared), request| run(shared, request, identity::caller));
-    let versions = || methods().get(|State(shared), request| run(shared, request, identity::versions));
-    Router::new()
-        .route("/api/v2/tokens", collection())
-        .route("/api/v2/tokens/", collection())
-        .route("/api/v2/tokens/{id}", single())
-        .route("/api/v2/tokens/{id}/", single())
-        .route("/api/v2/tokens/{id}/reset", reset())
-        .route("/api/v2/tokens/{id}/reset/", reset())
-        .route("/api/v2/caller-identity", identity())
-        .route("/api/v2/versions", versions())
-        .route("/api/v2", any(no_such_route))
-        .route("/api/v2/{*rest}", any(no_such_route))
+    let collection = methods()
+        .get(|State(shared), request| run(shared, request, list::tokens))
+        .post(|State(shared), request| run(shared, request, tokens::create));
+    let single = methods()
+        .get(|State(shared), request| run(shared, request, tokens::get))
+        .patch(|State(shared), request| run(shared, request, tokens::patch))
+        .delete(|State(shared), request| run(shared, request, tokens::delete));
+    let paths = [
+        ("", methods().get(root)),
+        ("/tokens", collection),
+        ("/tokens/{id}", single),
+        ("/tokens/{id}/reset", methods().post(|State(shared), request| run(shared, request, tokens::reset))),
+        ("/caller-identity", methods().get(|State(shared), request| run(shared, request, identity::caller))),
+        ("/versions", methods().get(|State(shared), request| run(shared, request, identity::versions))),
+    ];
+    surfaces::routes("/api/v2", paths, any(no_such_route))
 }
 
 /// What every path has: preflights are answered, other methods are refused.
@@ -70,19 +63,26 @@ where
     F: FnOnce(Ask) -> Done,
     Done: Future<Output = Result<Response, Trouble>>,
 {
-    let id = request.extensions().get::<RequestId>().cloned();
+    let id = request.extensions().get::<RequestId>().copied();
     let origin: HeaderMap =
         request.headers().get(ORIGIN).map(|origin| (ORIGIN, origin.clone())).into_iter().collect();
     let (admitted, ask) = ask::open(&shared, request, Prefers::Authorization).await;
-    let outcome = match ask {
-        Ok(ask) => handler(ask).await,
-        Err(trouble) => Err(trouble),
+    let outcome = async {
+        let ask = ask?;
+        version::of(&ask)?;
+        handler(ask).await
     };
-    let mut response = outcome.unwrap_or_else(|trouble| answer::tell_maybe(&trouble, id.as_ref()));
+    let mut response = outcome.await.unwrap_or_else(|trouble| answer::tell_maybe(&trouble, id.as_ref()));
     if let Some(rate) = admitted.and_then(|admitted| admitted.rate) {
         answer::rate(response.headers_mut(), &rate);
     }
     cors::allow(&origin, response.headers_mut());
+    response
+}
+
+async fn root(request: Request) -> Response {
+    let mut response = identity::root();
+    cors::allow(request.headers(), response.headers_mut());
     response
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{Router, get};
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::Shared;
 use crate::http::body::BodyRefused;
-use crate::trouble::Trouble;
+use crate::trouble::{Trouble, harmless};
 
 pub(crate) fn routes() -> Router<Arc<Shared>> {
     Router::new()
@@ -73,9 +73,10 @@ pub(crate) fn tell(trouble: &Trouble) -> Response {
     };
     let title = status.canonical_reason().unwrap_or("Error");
     let problem =
-        json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail });
+        json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": harmless(&detail) });
     let mut response = reply(status, problem.to_string());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    challenge(&mut response, trouble);
     retry_after(&mut response, trouble);
     response
 }
@@ -91,6 +92,17 @@ pub(crate) fn body_status(refused: BodyRefused) -> StatusCode {
         BodyRefused::TooSlow => StatusCode::REQUEST_TIMEOUT,
         BodyRefused::Broken => StatusCode::BAD_REQUEST,
     }
+}
+
+/// Says how to authenticate (RFC 9110, section 11.6.1). Whoever presented nothing is told no error (RFC 6750, section
+/// 3.1): there was none, and some clients take one for the end of their session.
+pub(crate) fn challenge(response: &mut Response, trouble: &Trouble) {
+    let challenge = match trouble {
+        Trouble::NoSecret => r#"Bearer realm="jeton""#,
+        Trouble::BadSecret => r#"Bearer realm="jeton", error="invalid_token""#,
+        _ => return,
+    };
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
 }
 
 /// Says when to come back, where the trouble passes by itself (RFC 9110, section 10.2.3).

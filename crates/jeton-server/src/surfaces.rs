@@ -1,13 +1,16 @@
-//! Which surface a path belongs to, for the answers that are given in place of a handler's.
+//! Which surface a path belongs to: its routes, and the answers that are given in place of a handler's.
+
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::Response;
+use axum::routing::{MethodRouter, Router};
 
 use crate::http::Dialects;
 use crate::http::method_override::BadMethodOverride;
 use crate::http::request_id::RequestId;
 use crate::trouble::Trouble;
-use crate::{canvus, launchdarkly, operations};
+use crate::{Shared, canvus, launchdarkly, operations};
 
 /// The surfaces, by the beginning of a path.
 #[derive(Clone, Copy, Debug)]
@@ -34,13 +37,30 @@ impl Surface {
     }
 }
 
+/// The routes of a surface: these paths under `base`, and `otherwise`, in the surface's own words, for all others there.
+///
+/// Each path may end in a slash. It is not redirected, because some clients follow no redirect on a write.
+pub(crate) fn routes(
+    base: &str,
+    paths: impl IntoIterator<Item = (&'static str, MethodRouter<Arc<Shared>>)>,
+    otherwise: MethodRouter<Arc<Shared>>,
+) -> Router<Arc<Shared>> {
+    let rest = Router::new().route(&format!("{base}/{{*rest}}"), otherwise);
+    paths.into_iter().fold(rest, |router, (path, methods)| {
+        let path = format!("{base}{path}");
+        router.route(&path, methods.clone()).route(&format!("{path}/"), methods)
+    })
+}
+
 impl Dialects for Surfaces {
     type Dialect = Surface;
 
     fn of(&self, path: &str) -> Surface {
-        if path.starts_with("/api/v1") {
+        let under =
+            |base| path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        if under("/api/v1") {
             Surface::Canvus
-        } else if path.starts_with("/api/v2") {
+        } else if under("/api/v2") {
             Surface::LaunchDarkly
         } else {
             Surface::Own

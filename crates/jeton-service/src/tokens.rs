@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jeton_core::caller::authority_of;
 use jeton_core::change::{Event, Proposal};
-use jeton_core::command::{Amend, Issue, Rotate};
+use jeton_core::command::{Amend, Field, Issue, Rotate};
 use jeton_core::id::{MemberId, TokenId};
 use jeton_core::member::Member;
 use jeton_core::refusal::Refusal;
@@ -153,23 +153,25 @@ impl Service {
     /// # Errors
     /// Refusals of [`rule::amend`].
     pub async fn amend(&self, session: &Session, id: TokenId, command: &Amend) -> Result<TokenView, Error> {
-        self.amend_with(session, id, |_| Ok(command.clone())).await
+        self.amend_with(session, id, command.fields(), |_| Ok(command.clone())).await
     }
 
     /// Changes a token by a command that is worked out from the token as it is, anew whenever it changed meanwhile: a
-    /// JSON Patch is applied to what is there.
+    /// JSON Patch is applied to what is there. It is worked out only for a caller who may change these `fields`.
     ///
     /// # Errors
-    /// Refusals of [`rule::amend`], and whatever `command` says.
+    /// Refusals of [`rule::may_amend`] and [`rule::amend`], and whatever `command` says.
     pub async fn amend_with<E: From<Error>>(
         &self,
         session: &Session,
         id: TokenId,
+        fields: impl IntoIterator<Item = Field> + Clone + Send,
         command: impl Fn(&TokenView) -> Result<Amend, E> + Send,
     ) -> Result<TokenView, E> {
         let mut current = session.clone();
         for _ in 0..ATTEMPTS {
             let before = self.token(&current, id).await?;
+            rule::may_amend(current.caller(), &before.token, fields.clone()).map_err(Error::from)?;
             let view = self.view(before.clone());
             let command = command(&view)?;
             let proposal = rule::amend(

@@ -9,6 +9,8 @@ mod error;
 mod lock;
 mod migrate;
 mod read;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -20,7 +22,7 @@ use jeton_core::id::{AccountId, MemberId, TokenId};
 use jeton_core::member::Member;
 use jeton_core::snapshot::Record;
 use jeton_core::timestamp::Timestamp;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use crate::{Answer, Outcome, Store, StoreError, StoredToken};
 use error::failure;
@@ -39,8 +41,10 @@ const CHECKPOINT_PAGES: i64 = 4000;
 
 /// The embedded store.
 pub struct Sqlite {
-    writer: Mutex<Writer>,
+    // Closed before the writer: the last connection to close carries the write-ahead log into the file and removes it,
+    // which one that only reads can't. A log that stayed behind would be replayed into a backup that is copied back.
     readers: Vec<Mutex<Connection>>,
+    writer: Mutex<Writer>,
     path: PathBuf,
     _lock: Option<Lock>,
 }
@@ -56,6 +60,12 @@ impl Sqlite {
         let lock = Lock::take(path, holder)?;
         let mut connection =
             connect(path, OpenFlags::default()).map_err(|source| OpenError::open(path, &source))?;
+        // SQLite opens what it may not write all the same, and would leave files of its own beside it.
+        if connection.is_readonly(MAIN_DB).map_err(|source| OpenError::open(path, &source))? {
+            return Err(OpenError::permission(path, "it can only be read"));
+        }
+        // Before anything is set: a file of somebody else's stays as it is.
+        migrate::check_application(&connection, path)?;
         prepare_writer(&connection).map_err(|source| OpenError::open(path, &source))?;
         migrate::migrate(&mut connection, path)?;
         let readers = std::thread::available_parallelism().map_or(4, usize::from).clamp(2, 8);
@@ -139,7 +149,7 @@ fn ready<'a, T: Send + 'a>(work: impl FnOnce() -> Result<T, StoreError> + Send +
 
 impl Store for Sqlite {
     fn commit(&self, proposals: Vec<Proposal>) -> Answer<'_, Vec<Outcome>> {
-        ready(move || self.writer().commit(proposals))
+        ready(move || self.writer().commit(&proposals))
     }
 
     fn snapshot<'a>(
@@ -179,6 +189,11 @@ impl Store for Sqlite {
     }
 
     fn backup<'a>(&'a self, to: &'a Path) -> Answer<'a, ()> {
-        ready(move || self.read(|connection| backup::copy(connection, to).map_err(|error| failure(&error))))
+        ready(move || {
+            if to.exists() {
+                return Err(StoreError::Broken(format!("the backup {} exists already", to.display())));
+            }
+            self.read(|connection| backup::copy(connection, to).map_err(|error| failure(&error)))
+        })
     }
 }

@@ -131,7 +131,10 @@ async fn law_04_state_and_change_are_one_transaction() {
     assert_eq!(reply.json()["code"], "insufficient_storage");
     assert_eq!(jeton.log().await.len(), length);
     store.set_full(false);
-    assert_eq!(jeton.call(&jeton.owner.secret, "GET", &path, None).await.expect(200).json()["name"], "before");
+    assert_eq!(
+        jeton.call(&jeton.owner.secret, "GET", &path, None).await.expect(200).json()["name"],
+        "before"
+    );
     jeton.call(&jeton.owner.secret, "PATCH", &path, Some(rename)).await.expect(200);
     let log = jeton.log().await;
     assert_eq!(log.len(), length + 1);
@@ -188,7 +191,9 @@ async fn law_08_verification_touches_no_disk_and_waits_for_no_writer() {
     store.set_broken(true);
     for _ in 0..1000 {
         assert!(jeton.service.authenticate(&secret).is_ok());
-        assert!(jeton.service.authenticate("jtn_pat_0000000000000000000000000000000000000000000000").is_err());
+        assert!(
+            jeton.service.authenticate("jtn_pat_0000000000000000000000000000000000000000000000").is_err()
+        );
     }
     store.set_broken(false);
     store.set_paused(false);
@@ -205,7 +210,8 @@ struct Request {
 }
 
 fn request() -> impl Strategy<Value = Request> {
-    let id = prop_oneof![Just("TOKEN".to_owned()), "[0-9a-f]{24}", "[!-~]{0,30}".prop_map(|text| encode(&text))];
+    let id =
+        prop_oneof![Just("TOKEN".to_owned()), "[0-9a-f]{24}", "[!-~]{0,30}".prop_map(|text| encode(&text))];
     let path = prop_oneof![
         Just("/api/v1/users/1000/access-tokens".to_owned()),
         id.clone().prop_map(|id| format!("/api/v1/users/1000/access-tokens/{id}")),
@@ -235,7 +241,8 @@ fn request() -> impl Strategy<Value = Request> {
         Just(("x-request-id", "\u{7f}".repeat(3))),
         Just(("authorization", "Bearer".to_owned())),
     ];
-    let method = prop_oneof![Just("GET"), Just("POST"), Just("PATCH"), Just("DELETE"), Just("PUT"), Just("HEAD")];
+    let method =
+        prop_oneof![Just("GET"), Just("POST"), Just("PATCH"), Just("DELETE"), Just("PUT"), Just("HEAD")];
     (method, path, proptest::collection::vec(header, 0..2), json, any::<bool>()).prop_map(
         |(method, path, headers, body, authenticated)| Request { method, path, headers, body, authenticated },
     )

@@ -10,7 +10,7 @@ use clap::builder::{PathBufValueParser, ValueParser};
 use clap::{Arg, ArgMatches, Command};
 
 use crate::config::layers::Flags;
-use crate::config::setting::{self, Default, Setting};
+use crate::config::setting::{self, Fallback, Setting};
 
 /// What there is to do.
 #[derive(Debug)]
@@ -171,9 +171,9 @@ fn with_settings(command: Command, settings: &'static [&'static Setting], exampl
 }
 
 fn flag(setting: &'static Setting) -> Arg {
-    let default = match setting.default {
-        Default::None => String::new(),
-        Default::Text(text) | Default::Depends(text) => format!(" [default: {text}]"),
+    let default = match setting.fallback {
+        Fallback::None => String::new(),
+        Fallback::Text(text) | Fallback::Depends(text) => format!(" [default: {text}]"),
     };
     Arg::new(setting.key)
         .long(setting.flag())

@@ -21,7 +21,7 @@ use jeton_server::http::{ConnectionLimits, ListenAddress};
 use crate::fault::Fault;
 use layers::{Layers, Origin};
 use secret::SecretSource;
-use setting::{Default as Fallback, Setting};
+use setting::{Fallback, Setting};
 use value::{Count, Database, Email, FilePath, LogFormat, LogLevel, Rate, Span, TokenPrefix};
 
 /// Where the records and the key are.
@@ -151,7 +151,7 @@ impl<'a> Resolver<'a> {
         Ok(Logging { level, format: self.take_or(&setting::LOG_FORMAT, by_terminal)? })
     }
 
-    pub(crate) fn limits(&mut self) -> Result<Limits, Fault> {
+    fn limits(&mut self) -> Result<Limits, Fault> {
         let Count(tokens) = self.take(&setting::MAX_TOKENS)?;
         Ok(Limits { tokens: tokens.into(), ..Limits::default() })
     }
@@ -180,7 +180,7 @@ impl<'a> Resolver<'a> {
 
     /// A setting that has a default text.
     fn take<T: FromStr<Err: Display> + Display>(&mut self, setting: &'static Setting) -> Result<T, Fault> {
-        let default = match setting.default {
+        let default = match setting.fallback {
             Fallback::Text(text) => text,
             Fallback::None | Fallback::Depends(_) => "",
         };

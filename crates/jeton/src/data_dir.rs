@@ -22,6 +22,12 @@ pub(crate) fn check_owner(path: &Path) -> Result<(), Fault> {
     let Ok(metadata) = path.metadata() else { return Ok(()) };
     let user = rustix::process::geteuid().as_raw();
     if may_use(&metadata, user) {
+        if metadata.mode() & 0o002 != 0 {
+            tracing::warn!(
+                directory = %path.display(),
+                "everybody on this machine can put files into the data directory: chmod 700 it"
+            );
+        }
         return Ok(());
     }
     Err(Fault::failed(format!(

@@ -1,5 +1,5 @@
 //! The command line: help, versions, wrong flags, and `jeton check`.
-#![allow(clippy::unwrap_used, reason = "this is a test, also where it is not a test function")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

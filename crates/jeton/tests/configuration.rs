@@ -1,5 +1,5 @@
 //! The configuration: which layer holds, what `jeton config check` says of it, and what is refused.
-#![allow(clippy::unwrap_used, reason = "this is a test, also where it is not a test function")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

@@ -1,5 +1,5 @@
 //! The first start: what it makes, what it shows, and that it can be cut off anywhere.
-#![allow(clippy::unwrap_used, reason = "this is a test, also where it is not a test function")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
@@ -199,6 +199,15 @@ fn secrets_that_everybody_could_read_are_warned_about() {
     let warning = ended.stderr.lines().find(|line| line.contains(r#""level":"WARN""#)).unwrap();
     assert!(warning.contains("everybody on this machine can read this secret"), "{warning}");
     assert!(warning.contains(file.to_str().unwrap()), "{warning}");
+}
+
+#[test]
+fn a_data_directory_that_everybody_could_write_to_is_warned_about() {
+    let dir = tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let ended = Server::start(dir.path()).stop();
+    let warning = ended.stderr.lines().find(|line| line.contains(r#""level":"WARN""#)).unwrap();
+    assert!(warning.contains("everybody on this machine can put files into the data directory"), "{warning}");
 }
 
 /// Each file that the first start makes is watched for, and the process killed when it shows.

@@ -1,5 +1,5 @@
 //! A server in operation: stopped, killed, backed up, restored, recovered, watched.
-#![allow(clippy::unwrap_used, reason = "this is a test, also where it is not a test function")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

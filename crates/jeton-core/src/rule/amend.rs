@@ -2,7 +2,7 @@
 
 use crate::caller::{Caller, Roles};
 use crate::change::{Event, Expectation, Proposal};
-use crate::command::Amend;
+use crate::command::{Amend, Field};
 use crate::limits::Limits;
 use crate::policy::action;
 use crate::refusal::Refusal;
@@ -29,7 +29,7 @@ pub fn amend(
     limits: &Limits,
     now: Timestamp,
 ) -> Result<Option<Proposal>, Refusal> {
-    authorize(caller, before, command)?;
+    may_amend(caller, before, command.fields())?;
     let mut after = before.clone();
     if let Some(name) = &command.name {
         Refusal::check_text("name", name, limits)?;
@@ -70,28 +70,42 @@ pub fn amend(
     }))
 }
 
-fn authorize(caller: &Caller, token: &Token, command: &Amend) -> Result<(), Refusal> {
-    let needed = [
-        (command.name.is_some(), action::UPDATE_ACCESS_TOKEN_NAME),
-        (command.description.is_some(), action::UPDATE_ACCESS_TOKEN_DESCRIPTION),
-        (command.scope.is_some(), action::UPDATE_ACCESS_TOKEN_POLICY),
-        (command.expires_at.is_some(), action::UPDATE_ACCESS_TOKEN_EXPIRY),
-        (command.api_version.is_some(), action::UPDATE_ACCESS_TOKEN_DEFAULT_API_VERSION),
-    ];
+/// Decides whether the caller may change these fields of the token at all, whatever to.
+///
+/// It is asked before a patch is applied: how that fails tells what stands in the token.
+///
+/// # Errors
+/// [`Refusal::NoSuchToken`], [`Refusal::NotAllowed`], [`Refusal::ServiceScopeFixed`].
+pub fn may_amend(
+    caller: &Caller,
+    token: &Token,
+    fields: impl IntoIterator<Item = Field>,
+) -> Result<(), Refusal> {
     let visible = may_see(caller, token);
-    let mut nothing_asked = true;
-    for (_, action) in needed.into_iter().filter(|(given, _)| *given) {
-        nothing_asked = false;
-        require(caller, token, action, visible)?;
+    let (mut any, mut scope) = (false, false);
+    for field in fields {
+        require(caller, token, action_for(field), visible)?;
+        any = true;
+        scope |= field == Field::Scope;
     }
-    if nothing_asked && !visible {
+    if !any && !visible {
         return Err(Refusal::NoSuchToken);
     }
     // For everybody, administrators included: what a service token may do was fixed when it was issued.
-    if command.scope.is_some() && token.kind == TokenKind::Service {
+    if scope && token.kind == TokenKind::Service {
         return Err(Refusal::ServiceScopeFixed);
     }
     Ok(())
+}
+
+fn action_for(field: Field) -> &'static str {
+    match field {
+        Field::Name => action::UPDATE_ACCESS_TOKEN_NAME,
+        Field::Description => action::UPDATE_ACCESS_TOKEN_DESCRIPTION,
+        Field::Scope => action::UPDATE_ACCESS_TOKEN_POLICY,
+        Field::Expiry => action::UPDATE_ACCESS_TOKEN_EXPIRY,
+        Field::ApiVersion => action::UPDATE_ACCESS_TOKEN_DEFAULT_API_VERSION,
+    }
 }
 
 /// Requires an action on an existing token. Who may not even know of the token is told that there is none.

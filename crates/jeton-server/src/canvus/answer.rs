@@ -1,6 +1,6 @@
 //! Answers as Canvus gives them: 200 with JSON, or an error in `msg`.
 
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jeton_core::refusal::Refusal;
@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::http::json::BadJsonKind;
-use crate::operations::{INTERNAL, body_status, retry_after};
-use crate::trouble::Trouble;
+use crate::operations::{INTERNAL, body_status, challenge, retry_after};
+use crate::trouble::{Trouble, harmless};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -36,14 +36,14 @@ fn with_status(status: StatusCode, value: &impl Serialize) -> Response {
 /// Says no in Canvus's words.
 pub(crate) fn tell(trouble: &Trouble) -> Response {
     let (status, msg) = words(trouble);
+    let msg = harmless(&msg);
     let mut response = if status == StatusCode::UNAUTHORIZED {
         // Two generations of the vendor's documentation show two bodies. This one satisfies clients of both.
-        let mut response = with_status(status, &json!({ "message": "401 Unauthorized", "msg": msg }));
-        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        response
+        with_status(status, &json!({ "message": "401 Unauthorized", "msg": msg }))
     } else {
         with_status(status, &json!({ "msg": msg }))
     };
+    challenge(&mut response, trouble);
     retry_after(&mut response, trouble);
     response
 }
@@ -78,13 +78,17 @@ fn words(trouble: &Trouble) -> (StatusCode, String) {
 
 fn refused(refusal: &Refusal) -> (StatusCode, String) {
     let status = match refusal {
-        Refusal::NotAllowed { .. } => return (StatusCode::FORBIDDEN, "Permission denied".to_owned()),
-        Refusal::AdministratorsOnly
-        | Refusal::ServiceCannotIssuePersonal
+        // The vendor's words, and no others: clients look for them.
+        Refusal::NotAllowed { .. } | Refusal::AdministratorsOnly => {
+            return (StatusCode::FORBIDDEN, "Permission denied".to_owned());
+        }
+        Refusal::ServiceCannotIssuePersonal
         | Refusal::RoleAboveCaller
         | Refusal::CeilingTooDeep
         | Refusal::SecretOfAnother
-        | Refusal::StrongerThanCaller => StatusCode::FORBIDDEN,
+        | Refusal::StrongerThanCaller => {
+            return (StatusCode::FORBIDDEN, format!("Permission denied: {refusal}"));
+        }
         Refusal::NoSuchToken | Refusal::NoSuchMember => StatusCode::NOT_FOUND,
         Refusal::NoSuchRole { .. }
         | Refusal::ServiceScopeFixed
@@ -107,5 +111,5 @@ fn failed(failure: &Failure) -> StatusCode {
 /// The vendor's servers say what they know no object type for.
 fn unknown(path: &str) -> String {
     let object = path.trim_start_matches("/api/v1").trim_matches('/').split('/').next().unwrap_or_default();
-    format!("Unknown object type {object}")
+    format!("Unknown object type {object}").trim_end().to_owned()
 }

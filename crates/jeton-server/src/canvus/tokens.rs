@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use jeton_core::command::{Amend, Issue, ScopeRequest};
+use jeton_core::command::{Amend, Field, Issue, ScopeRequest};
 use jeton_core::id::TokenId;
 use jeton_core::member::Member;
 use jeton_core::refusal::Refusal;
 use jeton_core::token::TokenKind;
+use jeton_service::TokenView;
 use serde_json::{Map, Value};
 
 use super::{answer, wire};
@@ -54,8 +55,8 @@ pub(super) async fn rename(ask: Ask) -> Result<Response, Trouble> {
     let user = user(&ask)?;
     let id = token(&ask)?;
     ask.service().get_of(&ask.session, &user, id).await?;
-    let command = Amend { name: Some(description(&ask)?), ..Amend::default() };
-    let view = ask.service().amend(&ask.session, id, &command).await?;
+    let command = |_: &TokenView| Ok(Amend { name: Some(description(&ask)?), ..Amend::default() });
+    let view = ask.service().amend_with::<Trouble>(&ask.session, id, [Field::Name], command).await?;
     Ok(answer::json(&wire::Token::new(&view)))
 }
 
@@ -97,10 +98,10 @@ fn description(ask: &Ask) -> Result<String, Trouble> {
 
 /// A plain list in place of a stream would leave a client waiting for changes that never come.
 fn refuse_subscription(ask: &Ask) -> Result<(), Trouble> {
-    match ask.query().first("subscribe") {
-        Some(value) if query::boolean(&value) != Some(false) => {
-            Err(Trouble::NotImplemented { what: "subscribe" })
-        }
-        _ => Ok(()),
+    let wanted = ask.query().first("subscribe").is_some_and(|value| query::boolean(&value) != Some(false));
+    // A HEAD waits for nothing.
+    if wanted && ask.method == Method::GET {
+        return Err(Trouble::NotImplemented { what: "subscribe" });
     }
+    Ok(())
 }

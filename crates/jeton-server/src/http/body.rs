@@ -95,7 +95,7 @@ mod tests {
 
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(3600);
+    const LONG: Duration = Duration::from_hours(1);
 
     /// Gives its pieces one by one and then ends, breaks or hangs.
     struct Pieces(VecDeque<&'static str>, End);

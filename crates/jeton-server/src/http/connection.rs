@@ -29,7 +29,7 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
-use tower::{Service, ServiceExt as _};
+use tower::Service;
 
 use super::listen::{Peer, Socket};
 use super::serve::ConnectionLimits;
@@ -91,7 +91,10 @@ where
     let wire = TokioIo::new(Wire::new(socket, Arc::clone(&vitals)));
     let service = service_fn(|request: Request<Incoming>| {
         let running = Running::begin(&vitals);
-        answer(server.service.clone(), hand_over(request, peer, &vitals), running)
+        let version = request.version();
+        // Called here and not in the future, which would otherwise carry the request about with it.
+        let reply = server.service.clone().call(hand_over(request, peer, &vitals));
+        answer(reply, version, running)
     });
     let connection = pin!(server.engine.serve_connection(wire, service));
     let sleep = pin!(sleep_until(Instant::now() + FAR));
@@ -130,16 +133,11 @@ fn hand_over(request: Request<Incoming>, peer: Peer, vitals: &Arc<Vitals>) -> Re
     request
 }
 
-async fn answer<S>(
-    service: S,
-    request: Request<Body>,
-    running: Running,
-) -> Result<Response<Reply>, Infallible>
+async fn answer<F>(reply: F, version: Version, running: Running) -> Result<Response<Reply>, Infallible>
 where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    F: Future<Output = Result<Response<Body>, Infallible>>,
 {
-    let version = request.version();
-    let mut response = service.oneshot(request).await?;
+    let mut response = reply.await?;
     let gave_up = matches!(response.status(), StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT);
     if gave_up && version < Version::HTTP_2 {
         // The rest of the body stands in the way of another request (RFC 9110, sections 15.5.9 and 15.5.14).

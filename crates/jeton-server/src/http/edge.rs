@@ -90,7 +90,7 @@ where
         let outcome = if tunnels { method_override::apply(&mut request) } else { Ok(()) };
         let step = match outcome {
             Ok(()) => {
-                request.extensions_mut().insert(id.clone());
+                request.extensions_mut().insert(id);
                 Step::Inner(self.inner.call(request))
             }
             Err(refusal) => Step::Refused(refusal),

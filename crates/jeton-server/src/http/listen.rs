@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixSocket, UnixStream};
 
 const SOCKET_MODE: u32 = 0o660;
 
-/// Connections that the kernel keeps while we are at our cap; more are turned away by it.
+/// Connections that the kernel keeps while we are at our cap; tokio asks for as many over TCP.
 const BACKLOG: u32 = 1024;
 
 /// An address to listen on: `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`.
@@ -79,35 +79,52 @@ impl fmt::Display for ListenAddress {
     }
 }
 
-/// Why it is impossible to listen, and what to do about it.
+/// Why it is impossible to listen. The messages say what to do about it.
 #[derive(Debug, thiserror::Error)]
-#[expect(
-    missing_docs,
-    reason = "the messages say it, and the fields are the address and the cause throughout"
-)]
 pub enum BindError {
+    /// Another process listens there.
     #[error("{0} is already in use: stop what is listening there or choose another address with --listen")]
     InUse(ListenAddress),
+    /// The port is below 1024 and this process has no privilege for that.
     #[error(
-        "ports under 1024 need a privilege that this process lacks, so {0} is out of reach: choose a higher port with --listen, for example 127.0.0.1:8080"
+        "ports under 1024 need a privilege that this process lacks, so {0} is out of reach: choose a higher port with \
+         --listen, for example 127.0.0.1:8080"
     )]
     Privileged(ListenAddress),
+    /// No network interface has the address.
     #[error(
-        "{0} is not an address of this machine: use 127.0.0.1 for this machine alone or 0.0.0.0 for all networks with --listen"
+        "{0} is not an address of this machine: use 127.0.0.1 for this machine alone or 0.0.0.0 for all networks with \
+         --listen"
     )]
     NotHere(ListenAddress),
+    /// The host's name leads nowhere.
     #[error("the host of {address} cannot be resolved ({source}): write an address instead with --listen")]
-    UnknownHost { address: ListenAddress, source: io::Error },
+    UnknownHost {
+        /// What was asked for.
+        address: ListenAddress,
+        /// What the resolver said.
+        source: io::Error,
+    },
+    /// A file that is no socket has the path; it is never removed.
     #[error("{} exists and is not a socket: move it away or choose another path with --listen", .0.display())]
     NotASocket(PathBuf),
+    /// The path leads through a directory that is not there.
     #[error("the directory for {0} does not exist: create it or choose another path with --listen")]
     NoDirectory(ListenAddress),
+    /// The directory does not let this process create or replace the socket.
     #[error(
-        "this process may not create {0}: give its user write access to the directory or choose another path with --listen"
+        "this process may not create {0}: give its user write access to the directory or choose another path with \
+         --listen"
     )]
     Denied(ListenAddress),
+    /// Anything else, in the system's words.
     #[error("listening on {address} failed: {source}")]
-    Other { address: ListenAddress, source: io::Error },
+    Other {
+        /// What was asked for.
+        address: ListenAddress,
+        /// What the system said.
+        source: io::Error,
+    },
 }
 
 impl BindError {
@@ -370,6 +387,21 @@ mod tests {
             let error = text.parse::<ListenAddress>().unwrap_err().to_string();
             assert!(error.starts_with(&format!("`{text}` is not an address")), "{error}");
         }
+    }
+
+    #[test]
+    fn the_systems_errors_are_told_apart() {
+        let address: ListenAddress = "127.0.0.1:80".parse().unwrap();
+        let tcp = |kind: io::ErrorKind| BindError::of_tcp(&address, kind.into()).to_string();
+        assert!(tcp(io::ErrorKind::PermissionDenied).starts_with("ports under 1024 need a privilege"));
+        assert!(
+            tcp(io::ErrorKind::AddrNotAvailable)
+                .starts_with("127.0.0.1:80 is not an address of this machine")
+        );
+        assert!(tcp(io::ErrorKind::OutOfMemory).starts_with("listening on 127.0.0.1:80 failed: "));
+        let unix = |kind: io::ErrorKind| BindError::of_unix(Path::new("/x"), kind.into()).to_string();
+        assert!(unix(io::ErrorKind::PermissionDenied).starts_with("this process may not create unix:/x: "));
+        assert!(unix(io::ErrorKind::NotFound).starts_with("the directory for unix:/x does not exist: "));
     }
 
     #[test]

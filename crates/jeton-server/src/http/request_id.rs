@@ -15,27 +15,41 @@ pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST: usize = 64;
 
 /// The id of a request: 1 to 64 characters of `A-Z a-z 0-9 . _ -`.
-// Kept as a header value: the answer then shares the bytes instead of copying them.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct RequestId(HeaderValue);
+// In place instead of on the heap: it is made, copied into the request and read back for every single one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RequestId {
+    text: [u8; LONGEST],
+    length: usize,
+}
 
 impl RequestId {
     /// The id as text.
     pub fn as_str(&self) -> &str {
-        self.0.to_str().unwrap_or_default()
+        // Only harmless bytes are ever taken, and they are ASCII.
+        str::from_utf8(self.bytes()).unwrap_or_default()
     }
 
     /// The id as the value of [`HEADER`].
+    #[expect(clippy::missing_panics_doc, reason = "harmless bytes always fit in a header")]
     pub fn to_header(&self) -> HeaderValue {
-        self.0.clone()
+        HeaderValue::from_bytes(self.bytes()).expect("harmless bytes fit in a header")
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.text[..self.length]
     }
 
     /// Takes the caller's own id, if it has one and it is harmless.
     fn brought(headers: &HeaderMap) -> Option<Self> {
-        let value = headers.get(HEADER)?;
-        let fits =
-            (1..=LONGEST).contains(&value.len()) && value.as_bytes().iter().all(|&byte| harmless(byte));
-        fits.then(|| Self(value.clone()))
+        let value = headers.get(HEADER)?.as_bytes();
+        let fits = (1..=LONGEST).contains(&value.len()) && value.iter().all(|&byte| harmless(byte));
+        fits.then(|| Self::of(value))
+    }
+
+    fn of(bytes: &[u8]) -> Self {
+        let mut text = [0; LONGEST];
+        text[..bytes.len()].copy_from_slice(bytes);
+        Self { text, length: bytes.len() }
     }
 }
 
@@ -54,14 +68,22 @@ impl fmt::Debug for RequestId {
 /// Where the ids of a process come from.
 #[derive(Debug)]
 pub struct RequestIds {
-    prefix: u64,
+    /// The first id; the others differ from it in the digits of the counter.
+    first: RequestId,
     next: AtomicU64,
 }
 
 impl RequestIds {
     /// `prefix` should be random and fresh for each process: it is all that tells two of them apart.
-    pub const fn new(prefix: u64) -> Self {
-        Self { prefix, next: AtomicU64::new(0) }
+    pub fn new(prefix: u64) -> Self {
+        // Version 8 is the one whose contents are free (RFC 9562, section 5.8).
+        let text = format!(
+            "{:08x}-{:04x}-8{:03x}-8000-000000000000",
+            prefix >> 32,
+            prefix >> 16 & 0xFFFF,
+            prefix & 0xFFF
+        );
+        Self { first: RequestId::of(text.as_bytes()), next: AtomicU64::new(0) }
     }
 
     /// The caller's id where it is acceptable, else a new one.
@@ -69,26 +91,26 @@ impl RequestIds {
         RequestId::brought(headers).unwrap_or_else(|| self.make())
     }
 
-    /// A new id: version 8 (RFC 9562, section 5.8), 60 bits of prefix and 62 of counter.
-    #[expect(clippy::missing_panics_doc, reason = "the digits of a UUID always fit in a header")]
+    /// A new id: 60 bits of prefix, and a counter that starts again after 2^60.
     pub fn make(&self) -> RequestId {
-        let count = self.next.fetch_add(1, Ordering::Relaxed);
-        let high = (self.prefix & !0xF000) | 0x8000;
-        let low = (count & (u64::MAX >> 2)) | (1 << 63);
-        let text = uuid_text(u128::from(high) << 64 | u128::from(low));
-        RequestId(HeaderValue::from_bytes(&text).expect("hexadecimal digits and hyphens fit in a header"))
+        let mut id = self.first;
+        write_counter(&mut id.text, self.next.fetch_add(1, Ordering::Relaxed));
+        id
     }
 }
 
-/// `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`, without the formatting machinery: this runs for every request.
-fn uuid_text(bits: u128) -> [u8; 36] {
+/// Writes `count` over the last 15 digits of a UUID, all zero so far: 60 bits, from the right, and no further than there
+/// is something to write, because this runs for every request.
+fn write_counter(uuid: &mut [u8; LONGEST], count: u64) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = [b'-'; 36];
-    let places = (0..36).filter(|place| !matches!(place, 8 | 13 | 18 | 23));
-    for (place, shift) in places.zip((0..32).rev()) {
-        text[place] = DIGITS[(bits >> (shift * 4)) as usize & 0xF];
+    let mut left = count;
+    for place in (24..36).rev().chain((20..23).rev()) {
+        if left == 0 {
+            break;
+        }
+        uuid[place] = DIGITS[(left & 0xF) as usize];
+        left >>= 4;
     }
-    text
 }
 
 const fn harmless(byte: u8) -> bool {
@@ -111,6 +133,9 @@ mod tests {
         assert_eq!(ids.make().as_str(), "01234567-89ab-8def-8000-000000000000");
         assert_eq!(ids.make().as_str(), "01234567-89ab-8def-8000-000000000001");
         assert_eq!(ids.take_or_make(&HeaderMap::new()).as_str(), "01234567-89ab-8def-8000-000000000002");
+        ids.next.store(u64::MAX, Ordering::Relaxed);
+        assert_eq!(ids.make().as_str(), "01234567-89ab-8def-8fff-ffffffffffff");
+        assert_eq!(ids.make().as_str(), "01234567-89ab-8def-8000-000000000000", "and from the beginning");
     }
 
     #[test]

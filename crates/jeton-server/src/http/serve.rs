@@ -89,8 +89,8 @@ const CUTTING: Duration = Duration::from_secs(1);
 
 /// Serves until `shutdown` is ready, then lets running requests finish.
 ///
-/// `service` is the whole of the server's behaviour, usually an [`Edge`](super::Edge) around a router. Each request
-/// carries the [`Peer`](super::Peer) in its extensions. Once `shutdown` is ready the listener is closed, so that new
+/// `service` is the whole of the server's behaviour, usually an [`Edge`](super::Edge) around a router; it must be ready
+/// at all times, as these are. Each request carries the [`Peer`](super::Peer) in its extensions. Once `shutdown` is ready the listener is closed, so that new
 /// clients are turned away and another process can take the address, idle connections are closed, and requests that
 /// run have [`ConnectionLimits::drain`] to finish.
 pub async fn serve<S>(

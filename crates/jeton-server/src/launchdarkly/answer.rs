@@ -1,16 +1,17 @@
 //! Answers as LaunchDarkly gives them.
 
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jeton_core::refusal::Refusal;
 use jeton_service::Failure;
 use serde::Serialize;
 
+use crate::http::cors;
 use crate::http::rate_limit::Verdict;
 use crate::http::request_id::RequestId;
-use crate::operations::{INTERNAL, body_status, retry_after};
-use crate::trouble::Trouble;
+use crate::operations::{INTERNAL, body_status, challenge, retry_after};
+use crate::trouble::{Trouble, harmless};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -54,12 +55,14 @@ struct Reason {
     effect: &'static str,
 }
 
-/// Says no in LaunchDarkly's words.
+/// Says no in LaunchDarkly's words, where the request itself is out of reach: to scripts of any origin.
 pub(crate) fn tell(trouble: &Trouble, id: &RequestId) -> Response {
-    tell_maybe(trouble, Some(id))
+    let mut response = tell_maybe(trouble, Some(id));
+    cors::allow(&HeaderMap::new(), response.headers_mut());
+    response
 }
 
-/// As [`tell`], where the request may have no id.
+/// Says no in LaunchDarkly's words.
 pub(super) fn tell_maybe(trouble: &Trouble, id: Option<&RequestId>) -> Response {
     let (status, code, message) = words(trouble);
     let denied = match trouble {
@@ -67,12 +70,9 @@ pub(super) fn tell_maybe(trouble: &Trouble, id: Option<&RequestId>) -> Response 
         _ => None,
     };
     let reason = denied.as_ref().map(|_| Reason { effect: "deny" });
-    let body = ErrorBody { code, message, id: id.map(RequestId::as_str), access: denied, reason };
+    let body = ErrorBody { code, message: harmless(&message), id: id.map(RequestId::as_str), access: denied, reason };
     let mut response = json(status, &body);
     let headers = response.headers_mut();
-    if status == StatusCode::UNAUTHORIZED {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
     if let Trouble::TooManyRequests(verdict) = trouble {
         rate(headers, verdict);
     }
@@ -80,6 +80,7 @@ pub(super) fn tell_maybe(trouble: &Trouble, id: Option<&RequestId>) -> Response 
         // Clients that retry sleep until this instant.
         headers.insert("x-ratelimit-reset", HeaderValue::from(verdict.reset_at_ms));
     }
+    challenge(&mut response, trouble);
     retry_after(&mut response, trouble);
     response
 }

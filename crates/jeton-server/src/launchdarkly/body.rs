@@ -8,6 +8,7 @@ use jeton_core::timestamp::Timestamp;
 use jeton_core::token::TokenKind;
 use serde::Deserialize;
 
+use super::object::Object;
 use super::{version, wire};
 use crate::trouble::Trouble;
 
@@ -17,20 +18,12 @@ use crate::trouble::Trouble;
 pub(super) struct AccessTokenPost {
     name: Option<String>,
     description: Option<String>,
-    #[serde(flatten)]
-    scope: ScopeMembers,
+    role: Option<String>,
+    custom_role_ids: Option<Vec<String>>,
+    inline_role: Option<Vec<Object<wire::Statement>>>,
     service_token: Option<bool>,
     default_api_version: Option<i64>,
     expiry: Option<i64>,
-}
-
-/// The three members of which one says what a token may do.
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct ScopeMembers {
-    role: Option<String>,
-    custom_role_ids: Option<Vec<String>>,
-    inline_role: Option<Vec<wire::Statement>>,
 }
 
 impl AccessTokenPost {
@@ -42,26 +35,28 @@ impl AccessTokenPost {
             owner: caller,
             name: self.name.unwrap_or_default(),
             description: self.description.unwrap_or_default(),
-            scope: self.scope.into_request()?,
+            scope: scope(self.role, self.custom_role_ids, self.inline_role)?,
             api_version: self.default_api_version.map_or(Ok(None), version::from_number)?,
             expires_at: self.expiry.map(Timestamp::from_millis),
         })
     }
 }
 
-impl ScopeMembers {
-    /// Exactly one of the three, with something in it.
-    pub(super) fn into_request(self) -> Result<ScopeRequest, Trouble> {
-        let roles = self.custom_role_ids.filter(|roles| !roles.is_empty());
-        let inline = self.inline_role.filter(|statements| !statements.is_empty());
-        match (self.role, roles, inline) {
-            (Some(role), None, None) => base_role(&role),
-            (None, Some(roles), None) => Ok(ScopeRequest::Roles(roles)),
-            (None, None, Some(statements)) => policy(statements).map(ScopeRequest::Inline),
-            _ => Err(Trouble::invalid(
-                "Give exactly one of role, customRoleIds and inlineRole: a token is allowed what that one says",
-            )),
-        }
+/// The scope that three members say. It has to be exactly one of them, with something in it.
+pub(super) fn scope(
+    role: Option<String>,
+    custom_role_ids: Option<Vec<String>>,
+    inline_role: Option<Vec<Object<wire::Statement>>>,
+) -> Result<ScopeRequest, Trouble> {
+    let roles = custom_role_ids.filter(|roles| !roles.is_empty());
+    let inline = inline_role.filter(|statements| !statements.is_empty());
+    match (role, roles, inline) {
+        (Some(role), None, None) => base_role(&role),
+        (None, Some(roles), None) => Ok(ScopeRequest::Roles(roles)),
+        (None, None, Some(statements)) => policy(statements).map(ScopeRequest::Inline),
+        _ => Err(Trouble::invalid(
+            "Give exactly one of role, customRoleIds and inlineRole: a token is allowed what that one says",
+        )),
     }
 }
 
@@ -75,9 +70,9 @@ fn base_role(name: &str) -> Result<ScopeRequest, Trouble> {
     }
 }
 
-fn policy(statements: Vec<wire::Statement>) -> Result<Policy, Trouble> {
+fn policy(statements: Vec<Object<wire::Statement>>) -> Result<Policy, Trouble> {
     let mut read = Vec::with_capacity(statements.len());
-    for (at, statement) in statements.into_iter().enumerate() {
+    for (at, Object(statement)) in statements.into_iter().enumerate() {
         let statement: Option<Statement> = statement.into_core();
         read.push(statement.ok_or_else(|| Trouble::Invalid {
             message: "effect must be allow or deny, in lower case".to_owned(),

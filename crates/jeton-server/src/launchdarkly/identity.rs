@@ -1,4 +1,4 @@
-//! Who is calling, and in which version: `/caller-identity`, `/versions`.
+//! Who is calling, in which version, and what there is: `/caller-identity`, `/versions` and the root.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -29,6 +29,19 @@ pub(super) async fn versions(ask: Ask) -> Result<Response, Trouble> {
         valid_versions: ApiVersion::ALL.iter().map(|version| version.number()).collect(),
         latest_version: ApiVersion::LATEST.number(),
         current_version: version::of(&ask)?.number(),
+        beta: version::is_beta(&ask),
     };
     Ok(answer::json(StatusCode::OK, &versions))
+}
+
+/// What there is. Needs no token.
+pub(super) fn root() -> Response {
+    let link = |path: &str| wire::Link::to(format!("/api/v2{path}"));
+    let links = [
+        ("self", link("")),
+        ("caller-identity", link("/caller-identity")),
+        ("tokens", link("/tokens")),
+        ("versions", link("/versions")),
+    ];
+    answer::json(StatusCode::OK, &wire::Root { links: links.into() })
 }

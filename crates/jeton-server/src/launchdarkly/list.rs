@@ -41,7 +41,7 @@ struct Links {
 }
 
 pub(super) async fn tokens(ask: Ask) -> Result<Response, Trouble> {
-    let all = ask.query().first("showAll").and_then(|text| query::boolean(&text)).unwrap_or(false);
+    let all = flag(&ask, "showAll")?;
     let visible = ask.service().visible_to(&ask.session, all);
     let limit = number(&ask, "limit")?;
     if limit == Some(0) {
@@ -51,7 +51,6 @@ pub(super) async fn tokens(ask: Ask) -> Result<Response, Trouble> {
     if limit.is_none() && offset.is_none() && !version::lists_in_pages(version::of(&ask)?) {
         return whole(ask, visible, all).await;
     }
-    version::of(&ask)?;
     let limit = limit.unwrap_or(DEFAULT_LIMIT).min(LARGEST_LIMIT);
     let offset = offset.unwrap_or(0);
     let size = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -74,6 +73,16 @@ async fn whole(ask: Ask, visible: Visible, all: bool) -> Result<Response, Troubl
         },
     };
     pages::answer(ask, visible, frame, |view| serde_json::to_string(&wire::Token::new(view))).await
+}
+
+/// A flag, in any letter case: some clients send `True`.
+fn flag(ask: &Ask, name: &str) -> Result<bool, Trouble> {
+    match ask.query().first(name) {
+        None => Ok(false),
+        Some(text) => {
+            query::boolean(&text).ok_or_else(|| Trouble::invalid(format!("{name} must be true or false")))
+        }
+    }
 }
 
 fn number(ask: &Ask, name: &str) -> Result<Option<u64>, Trouble> {

@@ -5,17 +5,18 @@
 //! member that has no value adds it, because clients don't ask first.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use axum::http::header::CONTENT_TYPE;
-use jeton_core::command::{Amend, ScopeRequest};
+use jeton_core::command::{Amend, Field, ScopeRequest};
 use jeton_core::timestamp::Timestamp;
-use jeton_core::token::Scope;
+use jeton_core::token::{ApiVersion, Scope};
 use jeton_service::TokenView;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::body::ScopeMembers;
-use super::{version, wire};
+use super::object::Object;
+use super::{body, version, wire};
 use crate::ask::Ask;
 use crate::http::json;
 use crate::trouble::Trouble;
@@ -24,9 +25,10 @@ use crate::trouble::Trouble;
 const MOST_OPERATIONS: usize = 100;
 /// Bytes that a patch may blow a token up to.
 const LARGEST_RESULT: usize = 1024 * 1024;
+/// The depth of the deepest place in a token, `/inlineRole/0/resources/0`. Copies into places without a bottom would
+/// nest a token deeper than any stack.
+const DEEPEST_PLACE: usize = 4;
 
-const PATCHABLE: [&str; 7] =
-    ["name", "description", "role", "customRoleIds", "inlineRole", "expiry", "defaultApiVersion"];
 const SCOPE: [&str; 3] = ["role", "customRoleIds", "inlineRole"];
 
 /// A patch that was understood, and not yet applied.
@@ -45,8 +47,9 @@ struct Operation {
 struct Patched {
     name: Option<String>,
     description: Option<String>,
-    #[serde(flatten)]
-    scope: ScopeMembers,
+    role: Option<String>,
+    custom_role_ids: Option<Vec<String>>,
+    inline_role: Option<Vec<Object<wire::Statement>>>,
     expiry: Option<i64>,
     default_api_version: Option<i64>,
 }
@@ -81,6 +84,11 @@ impl Patch {
         Ok(Self { operations: operations.collect::<Result<_, _>>()? })
     }
 
+    /// The fields of the token that it touches, changed or not: for these its sender needs permission.
+    pub(super) fn fields(&self) -> BTreeSet<Field> {
+        self.operations.iter().flat_map(Operation::touches).filter_map(field).collect()
+    }
+
     /// The command that brings the token from what it is to what the patch makes of it.
     pub(super) fn command(&self, view: &TokenView) -> Result<Amend, Trouble> {
         let before = serde_json::to_value(wire::Token::new(view)).map_err(|_| Trouble::Internal)?;
@@ -88,40 +96,38 @@ impl Patch {
         for operation in &self.operations {
             operation.apply(&mut after)?;
         }
-        let touched: BTreeSet<&str> = self.operations.iter().flat_map(Operation::touches).collect();
-        command(&touched, view, &before, after)
+        let same_scope = SCOPE.iter().all(|name| before.get(name) == after.get(name));
+        let text = serde_json::to_vec(&after).map_err(|_| Trouble::Internal)?;
+        json::decode::<Patched>(&text)?.into_command(&self.fields(), view, same_scope)
     }
 }
 
-fn command(
-    touched: &BTreeSet<&str>,
-    view: &TokenView,
-    before: &Value,
-    after: Value,
-) -> Result<Amend, Trouble> {
-    let touches = |name: &str| touched.contains(name);
-    let scope_touched = SCOPE.iter().any(|name| touches(name));
-    let scope_differs = SCOPE.iter().any(|name| before.get(name) != after.get(name));
-    let text = serde_json::to_vec(&after).map_err(|_| Trouble::Internal)?;
-    let patched: Patched = json::decode(&text)?;
-    let scope = match (scope_touched, scope_differs, &view.token.scope) {
-        (false, ..) => None,
-        (true, true, _) => Some(patched.scope.into_request()?),
-        // The same words for what is shown of an owner's rights change nothing, and fix nothing.
-        (true, false, Scope::Member) => Some(ScopeRequest::Member),
-        (true, false, _) => Some(patched.scope.into_request()?),
-    };
-    let api_version = match patched.default_api_version {
-        Some(number) if touches("defaultApiVersion") => version::from_number(number)?,
-        _ => None,
-    };
-    Ok(Amend {
-        name: touches("name").then(|| patched.name.unwrap_or_default()),
-        description: touches("description").then(|| patched.description.unwrap_or_default()),
-        scope,
-        expires_at: touches("expiry").then(|| patched.expiry.map(Timestamp::from_millis)),
-        api_version,
-    })
+impl Patched {
+    /// The command for the fields that were touched. What was taken away is as if it had never been given.
+    fn into_command(
+        self,
+        touched: &BTreeSet<Field>,
+        view: &TokenView,
+        same_scope: bool,
+    ) -> Result<Amend, Trouble> {
+        let touches = |field| touched.contains(&field);
+        let scope = || match view.token.scope {
+            // The same words for what is shown of an owner's rights change nothing, and fix nothing.
+            Scope::Member if same_scope => Ok(ScopeRequest::Member),
+            _ => body::scope(self.role, self.custom_role_ids, self.inline_role),
+        };
+        let version = || match self.default_api_version.map(version::from_number) {
+            Some(version) => version.map(|version| version.unwrap_or(ApiVersion::LATEST)),
+            None => Ok(ApiVersion::LATEST),
+        };
+        Ok(Amend {
+            name: touches(Field::Name).then(|| self.name.unwrap_or_default()),
+            description: touches(Field::Description).then(|| self.description.unwrap_or_default()),
+            scope: touches(Field::Scope).then(scope).transpose()?,
+            expires_at: touches(Field::Expiry).then(|| self.expiry.map(Timestamp::from_millis)),
+            api_version: touches(Field::ApiVersion).then(version).transpose()?,
+        })
+    }
 }
 
 impl Operation {
@@ -132,10 +138,8 @@ impl Operation {
         let operation = Self { value, number };
         // Parsed here for its errors alone: an operation that is none is a mistake in the body, not a failed patch.
         operation.parsed()?;
-        for name in operation.touches() {
-            if !PATCHABLE.contains(&name) {
-                return Err(invalid(number, &format!("{name:?} cannot be changed")));
-            }
+        if let Some(name) = operation.touches().find(|name| field(name).is_none()) {
+            return Err(invalid(number, &format!("{name:?} cannot be changed")));
         }
         Ok(operation)
     }
@@ -153,14 +157,29 @@ impl Operation {
 
     /// The members of the token that this operation may change.
     fn touches(&self) -> impl Iterator<Item = &str> {
-        let text = |name: &str| self.value.get(name).and_then(Value::as_str);
-        let op = text("op").unwrap_or_default();
-        let path = text("path").filter(|_| op != "test");
-        let from = text("from").filter(|_| op == "move");
+        let op = self.text("op").unwrap_or_default();
+        let path = self.text("path").filter(|_| op != "test");
+        let from = self.text("from").filter(|_| op == "move");
         path.into_iter().chain(from).map(root)
     }
 
+    fn pointers(&self) -> impl Iterator<Item = &str> {
+        self.text("path").into_iter().chain(self.text("from"))
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.value.get(name).and_then(Value::as_str)
+    }
+
+    fn unpatchable(&self, why: impl fmt::Display) -> Trouble {
+        let message = format!("operation {} of the patch cannot be applied: {why}", self.number);
+        Trouble::Unpatchable { message }
+    }
+
     fn apply(&self, token: &mut Value) -> Result<(), Trouble> {
+        if self.pointers().any(|pointer| pointer.matches('/').count() > DEEPEST_PLACE) {
+            return Err(self.unpatchable("a token has no place so deep"));
+        }
         let mut operation = self.parsed()?;
         if self.adds_where_it_says_replace(token) {
             let Self { value, number } = self;
@@ -168,21 +187,28 @@ impl Operation {
             value.insert("op".to_owned(), Value::from("add"));
             operation = Self { value, number: *number }.parsed()?;
         }
-        json_patch::patch(token, &operation).map_err(|error| Trouble::Unpatchable {
-            message: format!("operation {} of the patch cannot be applied: {}", self.number, error.kind),
-        })?;
-        let copies = self.value.get("op").and_then(Value::as_str) == Some("copy");
-        if copies && token.to_string().len() > LARGEST_RESULT {
+        json_patch::patch(token, &operation).map_err(|error| self.unpatchable(error.kind))?;
+        if self.text("op") == Some("copy") && token.to_string().len() > LARGEST_RESULT {
             return Err(invalid(self.number, "the patch makes the token too large"));
         }
         Ok(())
     }
 
     fn adds_where_it_says_replace(&self, token: &Value) -> bool {
-        let text = |name: &str| self.value.get(name).and_then(Value::as_str);
-        let member = text("path").and_then(|path| path.strip_prefix('/'));
-        text("op") == Some("replace")
-            && member.is_some_and(|member| PATCHABLE.contains(&member) && token.get(member).is_none())
+        let member = self.text("path").and_then(|path| path.strip_prefix('/'));
+        self.text("op") == Some("replace")
+            && member.is_some_and(|member| field(member).is_some() && token.get(member).is_none())
+    }
+}
+
+/// The field that a member of a token's wire form belongs to. `None` for what can't be changed.
+fn field(member: &str) -> Option<Field> {
+    match member {
+        "name" => Some(Field::Name),
+        "description" => Some(Field::Description),
+        "expiry" => Some(Field::Expiry),
+        "defaultApiVersion" => Some(Field::ApiVersion),
+        _ => SCOPE.contains(&member).then_some(Field::Scope),
     }
 }
 

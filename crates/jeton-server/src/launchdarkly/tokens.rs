@@ -1,26 +1,27 @@
 //! `/tokens`: create, get, patch, delete, reset.
 
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use jeton_core::command::Rotate;
 use jeton_core::id::TokenId;
 use jeton_core::refusal::Refusal;
 use jeton_core::timestamp::Timestamp;
+use jeton_service::TokenView;
 use serde::Deserialize;
 
 use super::body::AccessTokenPost;
+use super::object::Object;
 use super::patch::Patch;
-use super::{answer, version, wire};
+use super::{answer, wire};
 use crate::ask::Ask;
 use crate::http::json;
+use crate::http::query::Query;
 use crate::trouble::Trouble;
 
 const TOKEN: usize = 3;
 
 pub(super) async fn create(ask: Ask) -> Result<Response, Trouble> {
-    version::of(&ask)?;
-    let body: AccessTokenPost = json::decode(&ask.body)?;
+    let Object::<AccessTokenPost>(body) = json::decode(&ask.body)?;
     let command = body.into_command(ask.session.caller().member.id)?;
     let (view, secret) = ask.service().issue(&ask.session, &command).await?;
     let token = wire::Token::with_secret(&view, secret.expose());
@@ -28,26 +29,23 @@ pub(super) async fn create(ask: Ask) -> Result<Response, Trouble> {
 }
 
 pub(super) async fn get(ask: Ask) -> Result<Response, Trouble> {
-    version::of(&ask)?;
     let view = ask.service().get(&ask.session, token(&ask)?).await?;
     Ok(answer::json(StatusCode::OK, &wire::Token::new(&view)))
 }
 
 pub(super) async fn patch(ask: Ask) -> Result<Response, Trouble> {
-    version::of(&ask)?;
     let patch = Patch::read(&ask)?;
-    let view = ask.service().amend_with(&ask.session, token(&ask)?, |view| patch.command(view)).await?;
+    let apply = |view: &TokenView| patch.command(view);
+    let view = ask.service().amend_with(&ask.session, token(&ask)?, patch.fields(), apply).await?;
     Ok(answer::json(StatusCode::OK, &wire::Token::new(&view)))
 }
 
 pub(super) async fn delete(ask: Ask) -> Result<Response, Trouble> {
-    version::of(&ask)?;
     ask.service().revoke(&ask.session, token(&ask)?).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 pub(super) async fn reset(ask: Ask) -> Result<Response, Trouble> {
-    version::of(&ask)?;
     let command = Rotate { retire_at: expiry(&ask)?.map(Timestamp::from_millis) };
     let (view, secret) = ask.service().rotate(&ask.session, token(&ask)?, command).await?;
     let token = wire::Token::with_secret(&view, secret.expose());
@@ -75,14 +73,11 @@ fn expiry(ask: &Ask) -> Result<Option<i64>, Trouble> {
     if ask.body.trim_ascii().is_empty() {
         return Ok(None);
     }
-    let form = ask
-        .headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form"));
-    if form
-        && let Some(text) = std::str::from_utf8(&ask.body).ok().and_then(|text| text.strip_prefix("expiry="))
+    // Some clients call every body a form, so this is only one if it reads like one.
+    if let Some(text) =
+        std::str::from_utf8(&ask.body).ok().and_then(|text| Query::from_text(text).first("expiry"))
     {
-        return number(text).map(Some);
+        return number(&text).map(Some);
     }
-    Ok(json::decode::<Option<Body>>(&ask.body)?.and_then(|body| body.expiry))
+    Ok(json::decode::<Option<Object<Body>>>(&ask.body)?.and_then(|Object(body)| body.expiry))
 }

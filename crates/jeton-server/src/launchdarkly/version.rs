@@ -12,14 +12,20 @@ pub(super) fn lists_in_pages(version: ApiVersion) -> bool {
 
 /// The version that a request is answered in. Some clients send the header twice: the first counts.
 pub(super) fn of(ask: &Ask) -> Result<ApiVersion, Trouble> {
-    let Some(value) = ask.headers.get("ld-api-version") else {
-        return Ok(ask.session.caller().api_version);
-    };
-    let text = value.to_str().unwrap_or_default().trim();
-    if text == "beta" {
-        return Ok(ApiVersion::LATEST);
+    match header(ask) {
+        None => Ok(ask.session.caller().api_version),
+        Some("beta") => Ok(ApiVersion::LATEST),
+        Some(text) => text.parse().ok().and_then(ApiVersion::new).ok_or_else(|| unknown("LD-API-Version")),
     }
-    text.parse().ok().and_then(ApiVersion::new).ok_or_else(|| unknown("LD-API-Version"))
+}
+
+/// Whether the request asks for what is still being tried out. It gets the newest version.
+pub(super) fn is_beta(ask: &Ask) -> bool {
+    header(ask) == Some("beta")
+}
+
+fn header(ask: &Ask) -> Option<&str> {
+    ask.headers.get("ld-api-version").map(|value| value.to_str().unwrap_or_default().trim())
 }
 
 /// A version in a body. Zero means that none is given.

@@ -1,5 +1,7 @@
 //! The shapes of LaunchDarkly on the wire. A member without a value is left out: some clients fail on `null`.
 
+use std::collections::BTreeMap;
+
 use jeton_core::id::RoleId;
 use jeton_core::member::Member;
 use jeton_core::policy;
@@ -218,4 +220,11 @@ pub(super) struct Versions {
     pub(super) valid_versions: Vec<u32>,
     pub(super) latest_version: u32,
     pub(super) current_version: u32,
+    pub(super) beta: bool,
+}
+
+/// What there is.
+#[derive(Serialize)]
+pub(super) struct Root {
+    pub(super) links: BTreeMap<&'static str, Link>,
 }

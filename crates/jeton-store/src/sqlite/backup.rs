@@ -26,13 +26,14 @@ pub fn backup(from: &Path, to: &Path) -> Result<(), OpenError> {
     // Not read-only: the first to open a database after a crash has to bring its log in order.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = connect(from, flags).map_err(|source| OpenError::open(from, &source))?;
-    copy(&connection, to).map_err(|source| {
-        // A copy that broke off halfway is worse than none.
-        let _ = std::fs::remove_file(to);
-        OpenError::open(to, &source)
-    })
+    copy(&connection, to).map_err(|source| OpenError::open(to, &source))
 }
 
+/// Copies into `to`, which does not exist yet. A copy that broke off halfway is worse than none: it is taken away.
 pub(super) fn copy(connection: &Connection, to: &Path) -> rusqlite::Result<()> {
-    connection.execute("VACUUM INTO ?1", [to.to_string_lossy()]).map(drop)
+    let copied = connection.execute("VACUUM INTO ?1", [to.to_string_lossy()]);
+    if copied.is_err() {
+        let _ = std::fs::remove_file(to);
+    }
+    copied.map(drop)
 }

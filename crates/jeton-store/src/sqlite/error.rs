@@ -1,5 +1,6 @@
 //! What can go wrong with a database file, in words that say what to do.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
@@ -63,17 +64,17 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    pub(super) fn permission(path: &Path, what: impl Display) -> Self {
+        let message = format!("{what}; check that this user may read and write it and its directory");
+        Self::Unusable { path: path.to_owned(), message }
+    }
+
     pub(super) fn open(path: &Path, source: &rusqlite::Error) -> Self {
         let path = path.to_owned();
         match source.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => Self::Foreign { path },
             Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
-                Self::Unusable {
-                    message: format!(
-                        "{source}; check that this user may read and write it and its directory"
-                    ),
-                    path,
-                }
+                Self::permission(&path, source)
             }
             Some(ErrorCode::DiskFull) => {
                 Self::Unusable { message: "the disk is full: make room".to_owned(), path }

@@ -19,10 +19,9 @@ struct Migration {
 const MIGRATIONS: &[Migration] =
     &[Migration { name: "foundation", sql: include_str!("migrations/0001_foundation.sql") }];
 
-/// Brings the schema up to date, in one transaction.
+/// Brings the schema up to date, in one transaction. The file is known to be ours, or empty.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     let open = |source: rusqlite::Error| OpenError::open(path, &source);
-    check_application(connection, path)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive).map_err(open)?;
     transaction
         .execute_batch(
@@ -46,7 +45,7 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Op
 }
 
 /// An empty file has no application id yet; a file with another one is somebody else's.
-fn check_application(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+pub(super) fn check_application(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let open = |source: rusqlite::Error| OpenError::open(path, &source);
     let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(open)?;
     let tables: u32 =

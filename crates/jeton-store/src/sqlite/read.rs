@@ -113,8 +113,11 @@ pub(super) fn changes(
 ) -> Result<Vec<Change>, StoreError> {
     let sql = "SELECT revision, at, account, actor_token, actor_member, event, before, after FROM changes
         WHERE revision > ?1 ORDER BY revision LIMIT ?2";
+    // SQLite's numbers end at 2⁶³ - 1, and neither a revision nor a log comes near.
+    let after = i64::try_from(after.number()).unwrap_or(i64::MAX);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut found = Vec::new();
-    each_row(connection, sql, params![after.number(), limit], |row| {
+    each_row(connection, sql, params![after, limit], |row| {
         found.push(change_from(row)?);
         Ok(())
     })?;

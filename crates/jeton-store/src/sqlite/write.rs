@@ -2,7 +2,7 @@
 
 use jeton_core::account::Account;
 use jeton_core::change::{Actor, Change, Event, Expectation, Proposal, Revision};
-use jeton_core::member::{Member, Standing};
+use jeton_core::member::{Member, PasswordHash, Standing};
 use jeton_core::role::CustomRole;
 use jeton_core::timestamp::Timestamp;
 use jeton_core::token::Token;
@@ -29,31 +29,25 @@ impl Writer {
         &self.connection
     }
 
-    /// Commits a group. A duplicate key is rare, and found only when a row is written: then the whole transaction is
-    /// rolled back and every proposal gets one of its own.
-    pub(super) fn commit(&mut self, proposals: Vec<Proposal>) -> Result<Vec<Outcome>, StoreError> {
-        match self.commit_group(&proposals) {
-            Ok(outcomes) => Ok(outcomes),
-            Err(error) if is_duplicate(&error) && proposals.len() == 1 => Ok(vec![Outcome::Duplicate]),
-            Err(error) if is_duplicate(&error) => {
-                let mut outcomes = Vec::with_capacity(proposals.len());
-                for proposal in proposals {
-                    outcomes.append(&mut self.commit(vec![proposal])?);
-                }
-                Ok(outcomes)
-            }
-            Err(error) => Err(failure(&error)),
-        }
+    /// Commits a group. A duplicate key is rare, and found only when a row is written: then the transaction is rolled
+    /// back, and tried once more with a way back before each proposal. The group stays one transaction either way.
+    pub(super) fn commit(&mut self, proposals: &[Proposal]) -> Result<Vec<Outcome>, StoreError> {
+        let outcomes = match self.commit_group(proposals, write) {
+            Err(error) if is_duplicate(&error) => self.commit_group(proposals, write_unless_duplicate),
+            answered => answered,
+        };
+        outcomes.map_err(|error| failure(&error))
     }
 
-    fn commit_group(&mut self, proposals: &[Proposal]) -> rusqlite::Result<Vec<Outcome>> {
+    fn commit_group(&mut self, proposals: &[Proposal], write: Write) -> rusqlite::Result<Vec<Outcome>> {
         let started_at = match self.last.take() {
             Some(revision) => revision,
             None => last_revision(&self.connection)?,
         };
         let mut last = started_at;
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let written = write_group(&self.connection, proposals, &mut last);
+        let written: rusqlite::Result<Vec<Outcome>> =
+            proposals.iter().map(|proposal| write(&self.connection, proposal, &mut last)).collect();
         let ended = match written {
             Ok(_) if last == started_at => self.connection.prepare_cached("ROLLBACK")?.execute([]),
             Ok(_) => self.connection.prepare_cached("COMMIT")?.execute([]),
@@ -102,25 +96,35 @@ impl Writer {
     }
 }
 
-fn write_group(
-    connection: &Connection,
-    proposals: &[Proposal],
-    last: &mut Revision,
-) -> rusqlite::Result<Vec<Outcome>> {
-    let mut outcomes = Vec::with_capacity(proposals.len());
-    for proposal in proposals {
-        outcomes.push(match broken_expectation(connection, &proposal.expects, *last)? {
-            Some(expectation) => Outcome::Stale(expectation),
-            None => {
-                let change = proposal.clone().at_revision(last.next());
-                write_rows(connection, &change.event)?;
-                write_log(connection, &change)?;
-                *last = change.revision;
-                Outcome::Committed(change)
-            }
-        });
+/// Writes one proposal inside a transaction, and moves the last revision on if it is written.
+type Write = fn(&Connection, &Proposal, &mut Revision) -> rusqlite::Result<Outcome>;
+
+fn write(connection: &Connection, proposal: &Proposal, last: &mut Revision) -> rusqlite::Result<Outcome> {
+    if let Some(expectation) = broken_expectation(connection, &proposal.expects, *last)? {
+        return Ok(Outcome::Stale(expectation));
     }
-    Ok(outcomes)
+    let change = proposal.clone().at_revision(last.next());
+    write_rows(connection, &change.event)?;
+    write_log(connection, &change)?;
+    *last = change.revision;
+    Ok(Outcome::Committed(change))
+}
+
+fn write_unless_duplicate(
+    connection: &Connection,
+    proposal: &Proposal,
+    last: &mut Revision,
+) -> rusqlite::Result<Outcome> {
+    connection.prepare_cached("SAVEPOINT proposal")?.execute([])?;
+    let outcome = match write(connection, proposal, last) {
+        Err(error) if is_duplicate(&error) => {
+            connection.prepare_cached("ROLLBACK TO proposal")?.execute([])?;
+            Outcome::Duplicate
+        }
+        written => written?,
+    };
+    connection.prepare_cached("RELEASE proposal")?.execute([])?;
+    Ok(outcome)
 }
 
 fn broken_expectation(
@@ -130,7 +134,7 @@ fn broken_expectation(
 ) -> rusqlite::Result<Option<Expectation>> {
     for expectation in expects {
         let holds = match expectation {
-            Expectation::Empty => last == Revision::ZERO,
+            Expectation::Head(revision) => last == *revision,
             Expectation::Token { id, revision } => {
                 stands(connection, "SELECT revision FROM tokens WHERE id = ?1", id.as_bytes(), *revision)?
             }
@@ -158,10 +162,10 @@ fn stands(connection: &Connection, sql: &str, id: &[u8; 12], revision: Revision)
 fn write_rows(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
     match event {
         Event::AccountFounded { account } => insert_account(connection, account),
-        Event::MemberAdded { member } | Event::MemberChanged { after: member, .. } => {
-            put_member(connection, member)
-        }
-        Event::RoleDefined { role } | Event::RoleChanged { after: role, .. } => put_role(connection, role),
+        Event::MemberAdded { member } => insert_member(connection, member),
+        Event::MemberChanged { after, .. } => update_member(connection, after),
+        Event::RoleDefined { role } => insert_role(connection, role),
+        Event::RoleChanged { after, .. } => update_role(connection, after),
         Event::RoleRemoved { role } => {
             delete(connection, "DELETE FROM roles WHERE id = ?1", role.id.as_bytes())
         }
@@ -186,28 +190,27 @@ fn insert_account(connection: &Connection, account: &Account) -> rusqlite::Resul
     statement.execute(params![account.id.as_bytes(), account.name, created_at, revision]).map(drop)
 }
 
-fn put_member(connection: &Connection, member: &Member) -> rusqlite::Result<()> {
+fn insert_member(connection: &Connection, member: &Member) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO members
-            (id, account, number, email, name, role, custom_roles, standing, password, created_at, revision)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-         ON CONFLICT (id) DO UPDATE SET
-            email = excluded.email, name = excluded.name, role = excluded.role, custom_roles = excluded.custom_roles,
-            standing = excluded.standing, password = excluded.password, revision = excluded.revision",
+            (id, account, number, created_at, email, name, role, custom_roles, standing, password, revision)
+         VALUES (?1, ?9, ?10, ?11, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
-    statement.execute(params![
-        member.id.as_bytes(),
-        member.account.as_bytes(),
-        member.number,
-        member.email,
-        member.name,
-        member.role.as_str(),
-        encoding::role_ids_text(&member.custom_roles),
-        encoding::standing_name(member.standing),
-        member.password.as_ref().map(jeton_core::member::PasswordHash::as_phc),
-        member.created_at.as_millis(),
-        member.revision.number(),
-    ])?;
+    bind_changing_of_member(&mut statement, member)?;
+    statement.raw_bind_parameter(9, member.account.as_bytes())?;
+    statement.raw_bind_parameter(10, member.number)?;
+    statement.raw_bind_parameter(11, member.created_at.as_millis())?;
+    statement.raw_execute().map(drop)
+}
+
+fn update_member(connection: &Connection, member: &Member) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "UPDATE members SET
+            email = ?2, name = ?3, role = ?4, custom_roles = ?5, standing = ?6, password = ?7, revision = ?8
+         WHERE id = ?1",
+    )?;
+    bind_changing_of_member(&mut statement, member)?;
+    statement.raw_execute()?;
     if member.standing == Standing::Removed {
         let sql = "DELETE FROM tokens WHERE owner = ?1 AND kind = 'personal'";
         delete(connection, sql, member.id.as_bytes())?;
@@ -215,25 +218,45 @@ fn put_member(connection: &Connection, member: &Member) -> rusqlite::Result<()> 
     Ok(())
 }
 
-fn put_role(connection: &Connection, role: &CustomRole) -> rusqlite::Result<()> {
+/// Binds the id and the columns that a change can touch, as parameters 1 to 8.
+fn bind_changing_of_member(statement: &mut CachedStatement<'_>, member: &Member) -> rusqlite::Result<()> {
+    statement.raw_bind_parameter(1, member.id.as_bytes())?;
+    statement.raw_bind_parameter(2, &member.email)?;
+    statement.raw_bind_parameter(3, &member.name)?;
+    statement.raw_bind_parameter(4, member.role.as_str())?;
+    statement.raw_bind_parameter(5, encoding::role_ids_text(&member.custom_roles))?;
+    statement.raw_bind_parameter(6, encoding::standing_name(member.standing))?;
+    statement.raw_bind_parameter(7, member.password.as_ref().map(PasswordHash::as_phc))?;
+    statement.raw_bind_parameter(8, member.revision.number())
+}
+
+fn insert_role(connection: &Connection, role: &CustomRole) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO roles (id, account, key, name, base_permissions, policy, created_at, revision)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-         ON CONFLICT (id) DO UPDATE SET
-            key = excluded.key, name = excluded.name, base_permissions = excluded.base_permissions,
-            policy = excluded.policy, revision = excluded.revision",
+        "INSERT INTO roles (id, account, created_at, key, name, base_permissions, policy, revision)
+         VALUES (?1, ?7, ?8, ?2, ?3, ?4, ?5, ?6)",
     )?;
-    let values = params![
-        role.id.as_bytes(),
-        role.account.as_bytes(),
-        role.key,
-        role.name,
-        encoding::base_permissions_name(role.base_permissions),
-        encoding::policy_text(&role.policy),
-        role.created_at.as_millis(),
-        role.revision.number(),
-    ];
-    statement.execute(values).map(drop)
+    bind_changing_of_role(&mut statement, role)?;
+    statement.raw_bind_parameter(7, role.account.as_bytes())?;
+    statement.raw_bind_parameter(8, role.created_at.as_millis())?;
+    statement.raw_execute().map(drop)
+}
+
+fn update_role(connection: &Connection, role: &CustomRole) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "UPDATE roles SET key = ?2, name = ?3, base_permissions = ?4, policy = ?5, revision = ?6 WHERE id = ?1",
+    )?;
+    bind_changing_of_role(&mut statement, role)?;
+    statement.raw_execute().map(drop)
+}
+
+/// Binds the id and the columns that a change can touch, as parameters 1 to 6.
+fn bind_changing_of_role(statement: &mut CachedStatement<'_>, role: &CustomRole) -> rusqlite::Result<()> {
+    statement.raw_bind_parameter(1, role.id.as_bytes())?;
+    statement.raw_bind_parameter(2, &role.key)?;
+    statement.raw_bind_parameter(3, &role.name)?;
+    statement.raw_bind_parameter(4, encoding::base_permissions_name(role.base_permissions))?;
+    statement.raw_bind_parameter(5, encoding::policy_text(&role.policy))?;
+    statement.raw_bind_parameter(6, role.revision.number())
 }
 
 fn insert_token(connection: &Connection, token: &Token) -> rusqlite::Result<()> {
@@ -243,7 +266,7 @@ fn insert_token(connection: &Connection, token: &Token) -> rusqlite::Result<()> 
              expires_at, digest, last_four, retiring_digest, retiring_last_four, retiring_ends_at, revision)
          VALUES (?1, ?15, ?16, ?17, ?18, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?;
-    bind_changing(&mut statement, token)?;
+    bind_changing_of_token(&mut statement, token)?;
     statement.raw_bind_parameter(15, token.account.as_bytes())?;
     statement.raw_bind_parameter(16, token.owner.as_bytes())?;
     statement.raw_bind_parameter(17, encoding::kind_name(token.kind))?;
@@ -259,12 +282,12 @@ fn update_token(connection: &Connection, token: &Token) -> rusqlite::Result<()> 
             retiring_ends_at = ?13, revision = ?14
          WHERE id = ?1",
     )?;
-    bind_changing(&mut statement, token)?;
+    bind_changing_of_token(&mut statement, token)?;
     statement.raw_execute().map(drop)
 }
 
 /// Binds the id and the columns that a change can touch, as parameters 1 to 14.
-fn bind_changing(statement: &mut CachedStatement<'_>, token: &Token) -> rusqlite::Result<()> {
+fn bind_changing_of_token(statement: &mut CachedStatement<'_>, token: &Token) -> rusqlite::Result<()> {
     let retiring = token.retiring.as_ref();
     statement.raw_bind_parameter(1, token.id.as_bytes())?;
     statement.raw_bind_parameter(2, &token.name)?;

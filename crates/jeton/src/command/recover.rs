@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use jeton_core::limits::Limits;
 use jeton_service::Clock as _;
 
 use super::print;
@@ -17,13 +18,14 @@ use crate::{data_dir, logging};
 pub(crate) fn run(layers: &Layers, email: &str) -> Result<(), Fault> {
     let mut resolver = Resolver::new(layers);
     let (storage, format) = (resolver.storage()?, resolver.format()?);
-    let (limits, logging) = (resolver.limits()?, resolver.logging()?);
-    logging::start(logging);
+    logging::start(resolver.logging()?);
     data_dir::check_owner(&storage.data_dir)?;
     installation::must_exist(storage.database.path())?;
     let entropy = Arc::new(SystemEntropy::new()?);
     let since = utc(SystemClock.now());
     let holder = format!("process {}, running `jeton recover`, since {since}", std::process::id());
+    // Whoever is locked out is not kept out by an account that is full.
+    let limits = Limits::default();
     let plan = Plan { storage: &storage, format: &format, limits, holder: &holder };
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     runtime.block_on(async {

@@ -15,7 +15,7 @@ pub(crate) struct Setting {
     pub(crate) courtesy: Option<&'static str>,
     /// What stands for its value in `--help`.
     pub(crate) value_name: &'static str,
-    pub(crate) default: Default,
+    pub(crate) fallback: Fallback,
     pub(crate) help: &'static str,
     /// Under which heading `--help` shows it, if not among the first.
     pub(crate) topic: Option<&'static str>,
@@ -26,7 +26,7 @@ pub(crate) struct Setting {
 
 /// What holds where nothing is said.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Default {
+pub(crate) enum Fallback {
     /// Nothing.
     None,
     /// This text, read as if it had been given.
@@ -42,7 +42,7 @@ impl Setting {
             env,
             courtesy: None,
             value_name,
-            default: Default::None,
+            fallback: Fallback::None,
             help,
             topic: None,
             secret: false,
@@ -50,12 +50,12 @@ impl Setting {
     }
 
     const fn default(mut self, text: &'static str) -> Self {
-        self.default = Default::Text(text);
+        self.fallback = Fallback::Text(text);
         self
     }
 
     const fn depends(mut self, words: &'static str) -> Self {
-        self.default = Default::Depends(words);
+        self.fallback = Fallback::Depends(words);
         self
     }
 
@@ -255,17 +255,17 @@ pub(crate) const ALL: &[&Setting] = &[
     &DRAIN_TIMEOUT,
 ];
 
-/// What a command needs that only says something.
+/// What a command heeds that only has to know how secrets look.
 pub(crate) const FOR_FORMAT: &[&Setting] = &[&TOKEN_PREFIX];
 
-/// What a command needs that only finds the files.
+/// What a command heeds that only has to find the files.
 pub(crate) const FOR_FILES: &[&Setting] = &[&DATA_DIR, &DATABASE, &SERVER_KEY_FILE];
 
-/// What a command needs that opens the database.
+/// What a command heeds that opens the database.
 pub(crate) const FOR_STORAGE: &[&Setting] =
-    &[&DATA_DIR, &DATABASE, &SERVER_KEY_FILE, &TOKEN_PREFIX, &MAX_TOKENS, &LOG_LEVEL, &LOG_FORMAT];
+    &[&DATA_DIR, &DATABASE, &SERVER_KEY_FILE, &TOKEN_PREFIX, &LOG_LEVEL, &LOG_FORMAT];
 
-/// What a command needs that asks a running server.
+/// What a command heeds that asks a running server.
 pub(crate) const FOR_ADDRESS: &[&Setting] = &[&LISTEN];
 
 #[cfg(test)]

@@ -3,7 +3,11 @@
 //! Nothing here sleeps. A test waits for a line that the process prints or for the end of its output, and for neither
 //! longer than [`PATIENCE`]. Whatever was started is stopped when its guard is dropped, by its own id.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of this")]
-#![allow(clippy::unwrap_used, reason = "this is a test, though not a test function")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and may say what it leaves out"
+)]
 
 pub mod http;
 
@@ -252,12 +256,12 @@ impl Server {
         self.process.wait()
     }
 
-    /// Lists the tokens of member 1000 with this secret; gives back the status.
+    /// The status with which somebody with this secret is answered.
     pub(crate) fn status_for(&self, secret: &str) -> u16 {
         self.list(secret).status
     }
 
-    /// Lists the tokens that this secret sees, as the second dialect lists them.
+    /// Lists the tokens that this secret sees, with the API of version 2.
     pub(crate) fn list(&self, secret: &str) -> Reply {
         curl(&["-H", &format!("Authorization: {secret}"), &self.url("/api/v2/tokens")])
     }

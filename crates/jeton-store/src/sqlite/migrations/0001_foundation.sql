@@ -24,7 +24,7 @@ CREATE TABLE members (
 ) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX members_number ON members (account, number);
-CREATE UNIQUE INDEX members_email ON members (account, email) WHERE standing <> 'removed';
+CREATE UNIQUE INDEX members_email ON members (email, account) WHERE standing <> 'removed'; -- a login names no account
 
 CREATE TABLE roles (
     id               BLOB PRIMARY KEY,
