@@ -1,7 +1,7 @@
 //! Accounts: the walls. Every other record names the account it belongs to, and no rule looks past it.
 
-use crate::change::Revision;
 use crate::id::AccountId;
+use crate::revision::Revision;
 use crate::timestamp::Timestamp;
 
 /// An account.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::authority::{Authority, Grant, PolicyGrant};
 use crate::change::{Actor, Expectation};
-use crate::id::{AccountId, RoleId, TokenId};
+use crate::id::{AccountId, MemberId, RoleId, TokenId};
 use crate::member::Member;
 use crate::policy::Resource;
 use crate::refusal::Refusal;
@@ -110,6 +110,11 @@ impl Caller {
         } else {
             Err(Refusal::NotAllowed { action, resource: resource.to_string() })
         }
+    }
+
+    /// Whether the caller is this member in person. A service token is nobody, not even whoever made it.
+    pub fn is_person(&self, member: MemberId) -> bool {
+        self.kind == TokenKind::Personal && self.member.id == member
     }
 
     /// Whether the caller acts as an administrator.

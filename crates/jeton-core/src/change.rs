@@ -11,29 +11,7 @@ use crate::role::CustomRole;
 use crate::timestamp::Timestamp;
 use crate::token::Token;
 
-/// The number of a change: dense, without gaps, from 1, visible in commit order.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-pub struct Revision(u64);
-
-impl Revision {
-    /// Before the first change; also the revision of a record that was not committed yet.
-    pub const ZERO: Self = Self(0);
-
-    /// The revision with this number.
-    pub const fn new(number: u64) -> Self {
-        Self(number)
-    }
-
-    /// The number.
-    pub const fn number(self) -> u64 {
-        self.0
-    }
-
-    /// The revision after this one.
-    pub const fn next(self) -> Self {
-        Self(self.0 + 1)
-    }
-}
+pub use crate::revision::Revision;
 
 /// A change that was committed.
 #[derive(Clone, PartialEq, Eq, Debug)]

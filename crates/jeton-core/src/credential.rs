@@ -1,9 +1,9 @@
 //! Credentials: the part of a token that verification needs, without the texts that people read.
 
 use crate::caller::Rights;
-use crate::change::Revision;
 use crate::digest::Digest;
 use crate::id::{AccountId, MemberId, TokenId};
+use crate::revision::Revision;
 use crate::timestamp::Timestamp;
 use crate::token::Token;
 

@@ -1,7 +1,7 @@
 //! Members: the people of an account.
 
-use crate::change::Revision;
 use crate::id::{AccountId, MemberId, RoleId};
+use crate::revision::Revision;
 use crate::role::BaseRole;
 use crate::timestamp::Timestamp;
 

@@ -1,8 +1,8 @@
 //! Roles: the five base roles, and the custom roles that accounts define by policy.
 
-use crate::change::Revision;
 use crate::id::{AccountId, RoleId};
 use crate::policy::Policy;
+use crate::revision::Revision;
 use crate::timestamp::Timestamp;
 
 /// A base role. The order is the order of power: `NoAccess < Reader < Writer < Admin < Owner`.

@@ -18,7 +18,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::token::TokenKind;
+use crate::kind::TokenKind;
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const RANDOM_CHARACTERS: usize = 40;

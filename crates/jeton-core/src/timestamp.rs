@@ -1,7 +1,5 @@
 //! Instants: milliseconds since the Unix epoch, the resolution that both APIs show.
 
-use std::time::Duration;
-
 /// An instant in milliseconds since the Unix epoch (UTC, without leap seconds).
 ///
 /// There is one rule of expiry in jeton, and it stands here: see [`Timestamp::has_come`].
@@ -23,10 +21,5 @@ impl Timestamp {
     /// `expires_at <= now` means expired, everywhere.
     pub const fn has_come(self, now: Self) -> bool {
         self.0 <= now.0
-    }
-
-    /// This instant moved later, saturating at the end of time.
-    pub fn plus(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
 }

@@ -1,22 +1,15 @@
 //! Tokens: the records behind the secrets.
 
 use crate::authority::Authority;
-use crate::change::Revision;
 use crate::digest::Digest;
 use crate::id::{AccountId, MemberId, RoleId, TokenId};
 use crate::policy::Policy;
+use crate::revision::Revision;
 use crate::role::BaseRole;
 use crate::secret::LastFour;
 use crate::timestamp::Timestamp;
 
-/// Whose a token is.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum TokenKind {
-    /// A person's: it never does more than its owner may now, and dies with the owner.
-    Personal,
-    /// A machine's: its rights are fixed when it is issued, and it outlives its creator.
-    Service,
-}
+pub use crate::kind::TokenKind;
 
 /// A token. The record never holds the secret, only what a presented secret is recognised by.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -295,8 +295,12 @@ mod tests {
             let other: Vec<u32> = other.into_iter().map(|number| number - shift).filter(|number| !one.contains(number)).collect();
             let mut union: Vec<TokenId> = one.iter().chain(&other).map(|number| id(*number)).collect();
             union.sort_unstable();
-            one.iter().for_each(|number| a.insert(id(*number)));
-            other.iter().for_each(|number| b.insert(id(*number)));
+            for number in &one {
+                a.insert(id(*number));
+            }
+            for number in &other {
+                b.insert(id(*number));
+            }
             let expected: Vec<TokenId> = union.iter().copied().skip(offset).take(limit).collect();
             let from = split(&a, &b, offset);
             prop_assert_eq!(merged(&a, &b, from, limit), expected.clone());

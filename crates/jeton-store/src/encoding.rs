@@ -274,7 +274,7 @@ pub(crate) fn role_ids_from(text: &str) -> Result<Vec<RoleId>, StoreError> {
     if text.is_empty() { Ok(Vec::new()) } else { role_ids(&parse::<Vec<String>>("roles of a member", text)?) }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

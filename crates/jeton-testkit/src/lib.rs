@@ -13,6 +13,7 @@
 
 mod clock;
 mod entropy;
+pub mod fuzz;
 mod reply;
 mod server;
 mod strict;

@@ -170,7 +170,8 @@ async fn the_order_of_checks() {
     }
 
     // A narrow token is refused before its body is looked at.
-    let narrow = jeton.call(&jeton.owner.secret, "POST", "/api/v2/tokens", Some(r#"{"role":"reader"}"#)).await;
+    let narrow =
+        jeton.call(&jeton.owner.secret, "POST", "/api/v2/tokens", Some(r#"{"role":"reader"}"#)).await;
     let narrow = narrow.expect(201).string("token");
     let reply = ask(&jeton, &narrow, "PATCH", &format!("{TOKENS}/{mine}"), bad_body).await.expect(403);
     assert_eq!(reply.text(), r#"{"msg":"Permission denied"}"#);
@@ -227,7 +228,10 @@ async fn a_description_is_needed_to_create_and_to_change() {
         (r#""description""#, "the body: invalid type: string, expected an object"),
         ("null", "the body: invalid type: null, expected an object"),
         ("description=ci", "the body is not valid JSON: expected value at line 1 column 1"),
-        (r#"{"description":"ci""#, "the body is not valid JSON: EOF while parsing an object at line 1 column 19"),
+        (
+            r#"{"description":"ci""#,
+            "the body is not valid JSON: EOF while parsing an object at line 1 column 19",
+        ),
         (r#"{"description":"ci"}}"#, "the body is not valid JSON: trailing characters at line 1 column 21"),
     ] {
         for (method, path) in [("POST", TOKENS), ("PATCH", &single)] {
@@ -374,7 +378,8 @@ async fn whoever_is_not_known_is_told_the_same_whatever_the_reason() {
     ask(&jeton, &jeton.owner.secret, "DELETE", &format!("{TOKENS}/{id}"), "").await.expect(200);
     let expiry = jeton.service.now().as_millis() + 1;
     let expiring = json!({ "role": "admin", "expiry": expiry }).to_string();
-    let expired = jeton.call(&jeton.owner.secret, "POST", "/api/v2/tokens", Some(&expiring)).await.expect(201);
+    let expired =
+        jeton.call(&jeton.owner.secret, "POST", "/api/v2/tokens", Some(&expiring)).await.expect(201);
     let expired = expired.string("token");
     jeton.clock.advance(Duration::from_millis(1));
     jeton.change_member(user.id, |member| member.standing = Standing::Blocked).await;
@@ -459,7 +464,8 @@ async fn subscriptions_are_not_served_yet() {
         ("?subscribed=1", 200),
     ] {
         for path in [TOKENS, &single] {
-            let reply = ask(&jeton, &jeton.owner.secret, "GET", &format!("{path}{query}"), "").await.expect(status);
+            let reply =
+                ask(&jeton, &jeton.owner.secret, "GET", &format!("{path}{query}"), "").await.expect(status);
             if status == 501 {
                 assert_eq!(reply.text(), r#"{"msg":"subscribe is not available"}"#);
             }
@@ -488,7 +494,9 @@ async fn the_server_tells_what_it_is() {
         "server_id": "00000000-0000-4000-8000-000000000000",
         "version": env!("CARGO_PKG_VERSION"),
     });
-    for headers in [vec![], vec![("private-token", "nonsense")], vec![("private-token", jeton.owner.secret.as_str())]] {
+    for headers in
+        [vec![], vec![("private-token", "nonsense")], vec![("private-token", jeton.owner.secret.as_str())]]
+    {
         for path in ["/api/v1/server-info", "/api/v1/server-info/", "/api/v1/server-info?x=1"] {
             let reply = jeton.send("GET", path, &headers, "").await.expect(200);
             assert_eq!(reply.json(), expected);
@@ -518,8 +526,10 @@ async fn nothing_but_the_documented_members_is_shown() {
         "name": "from the other side", "description": "not shown here", "role": "writer",
         "expiry": jeton.service.now().as_millis() + 1000,
     });
-    let made = jeton.call(&jeton.owner.secret, "POST", "/api/v2/tokens", Some(&body.to_string())).await.expect(201);
-    let shown = ask(&jeton, &jeton.owner.secret, "GET", &format!("{TOKENS}/{}", made.string("_id")), "").await;
+    let made =
+        jeton.call(&jeton.owner.secret, "POST", "/api/v2/tokens", Some(&body.to_string())).await.expect(201);
+    let shown =
+        ask(&jeton, &jeton.owner.secret, "GET", &format!("{TOKENS}/{}", made.string("_id")), "").await;
     let expected: Value = json!({
         "created_at": "2026-01-02T03:04:05.678", "description": "from the other side", "id": made.string("_id"),
     });
@@ -527,7 +537,10 @@ async fn nothing_but_the_documented_members_is_shown() {
     // A token without a name, which only the other side can make, has an empty description.
     let made = jeton.call(&jeton.owner.secret, "POST", "/api/v2/tokens", Some(r#"{"role":"reader"}"#)).await;
     let path = format!("{TOKENS}/{}", made.expect(201).string("_id"));
-    assert_eq!(ask(&jeton, &jeton.owner.secret, "GET", &path, "").await.expect(200).json()["description"], "");
+    assert_eq!(
+        ask(&jeton, &jeton.owner.secret, "GET", &path, "").await.expect(200).json()["description"],
+        ""
+    );
     // A service token is nobody's.
     let service = r#"{"role":"reader","serviceToken":true}"#;
     let made = jeton.call(&jeton.owner.secret, "POST", "/api/v2/tokens", Some(service)).await.expect(201);

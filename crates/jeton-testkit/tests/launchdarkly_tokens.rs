@@ -58,7 +58,8 @@ async fn role(jeton: &Jeton, key: &str) -> String {
 async fn a_token_lives_its_whole_life() {
     let jeton = Jeton::start().await;
 
-    let created = create(&jeton, &json!({ "name": "ci", "description": "of the pipeline", "role": "admin" })).await;
+    let created =
+        create(&jeton, &json!({ "name": "ci", "description": "of the pipeline", "role": "admin" })).await;
     let created = created.expect(201);
     assert_eq!(created.header("content-type"), Some("application/json"));
     assert_eq!(created.header("cache-control"), Some("no-store"));
@@ -108,9 +109,10 @@ async fn a_token_lives_its_whole_life() {
     assert_eq!((gone.header("content-type"), gone.body.len()), (None, 0));
     assert!(!works(&jeton, &next).await);
     for (method, path) in [("GET", &single), ("DELETE", &single), ("POST", &format!("{single}/reset"))] {
-        let nothing = jeton.send(method, path, &[("authorization", &jeton.owner.secret), ("x-request-id", "r1")], "");
+        let headers = [("authorization", jeton.owner.secret.as_str()), ("x-request-id", "r1")];
+        let nothing = jeton.send(method, path, &headers, "").await.expect(404);
         let expected = json!({ "code": "not_found", "message": "There is no such access token", "id": "r1" });
-        assert_eq!(nothing.await.expect(404).json(), expected);
+        assert_eq!(nothing.json(), expected);
     }
 }
 
@@ -144,7 +146,10 @@ async fn a_create_takes_what_clients_send() {
         (json!({ "role": "reader", "customRoleIds": [], "inlineRole": [] }), json!({ "role": "reader" })),
         (json!({ "customRoleIds": ["deploy"], "inlineRole": [] }), json!({ "customRoleIds": [deploy] })),
         (json!({ "role": "reader", "serviceToken": false }), json!({ "role": "reader" })),
-        (json!({ "role": "reader", "serviceToken": true }), json!({ "role": "reader", "serviceToken": true })),
+        (
+            json!({ "role": "reader", "serviceToken": true }),
+            json!({ "role": "reader", "serviceToken": true }),
+        ),
         (
             json!({ "role": "reader", "defaultApiVersion": 20_160_426 }),
             json!({ "role": "reader", "defaultApiVersion": 20_160_426 }),
@@ -183,7 +188,8 @@ async fn a_create_takes_what_clients_send() {
             expected[name] = created.json()[value].clone();
         }
         assert_eq!(created.json(), expected, "{body}");
-        let got = owner(&jeton, "GET", &format!("{TOKENS}/{}", created.string("_id"))).await.expect(200).json();
+        let got =
+            owner(&jeton, "GET", &format!("{TOKENS}/{}", created.string("_id"))).await.expect(200).json();
         expected["token"] = got["token"].clone();
         assert_eq!(got, expected, "{body}");
     }
@@ -217,7 +223,8 @@ async fn an_inline_role_comes_back_word_for_word() {
 async fn a_create_that_cannot_be_understood_says_why_and_where() {
     let jeton = Jeton::start().await;
     let allow = |resources: Value| json!([{ "effect": "allow", "actions": ["*"], "resources": resources }]);
-    let one_of = "Give exactly one of role, customRoleIds and inlineRole: a token is allowed what that one says";
+    let one_of =
+        "Give exactly one of role, customRoleIds and inlineRole: a token is allowed what that one says";
     let role = "role must be reader, writer or admin (at /role)";
     let version = "defaultApiVersion must be one of 20160426, 20191212, 20210729, 20220603, 20240415";
     let past = "The expiry must lie in the future: give Unix milliseconds later than now";
@@ -248,8 +255,14 @@ async fn a_create_that_cannot_be_understood_says_why_and_where() {
         (json!({ "role": 5 }), "/role: invalid type: integer, expected a string"),
         (json!({ "role": ["reader"] }), "/role: invalid type: array, expected a string"),
         (json!({ "name": 5, "role": "reader" }), "/name: invalid type: integer, expected a string"),
-        (json!({ "role": "reader", "serviceToken": "yes" }), "/serviceToken: invalid type: string, expected a boolean"),
-        (json!({ "role": "reader", "expiry": "1767323045679" }), "/expiry: invalid type: string, expected i64"),
+        (
+            json!({ "role": "reader", "serviceToken": "yes" }),
+            "/serviceToken: invalid type: string, expected a boolean",
+        ),
+        (
+            json!({ "role": "reader", "expiry": "1767323045679" }),
+            "/expiry: invalid type: string, expected i64",
+        ),
         (json!({ "role": "reader", "expiry": 1.0 }), "/expiry: invalid type: number, expected i64"),
         (json!({ "role": "reader", "expiry": u64::MAX }), "/expiry: invalid value: integer, expected i64"),
         (json!({ "customRoleIds": "x" }), "/customRoleIds: invalid type: string, expected an array"),
@@ -261,7 +274,10 @@ async fn a_create_that_cannot_be_understood_says_why_and_where() {
             "/inlineRole/0: invalid type: array, expected an object",
         ),
         (json!({ "inlineRole": [{}] }), "/inlineRole/0: missing field `effect`"),
-        (json!({ "inlineRole": [{ "effect": 5 }] }), "/inlineRole/0/effect: invalid type: integer, expected a string"),
+        (
+            json!({ "inlineRole": [{ "effect": 5 }] }),
+            "/inlineRole/0/effect: invalid type: integer, expected a string",
+        ),
         (json!(["ci"]), "the body: invalid type: array, expected an object"),
         (
             json!(["ci", null, "admin", null, null, null, null, null]),
@@ -397,7 +413,8 @@ async fn a_reset_is_understood_in_every_form() {
         let (id, old) = (created.string("_id"), created.string("token"));
         let mut headers = vec![("authorization", jeton.owner.secret.as_str())];
         headers.extend(kind.map(|kind| ("content-type", kind)));
-        let reset = jeton.send("POST", &format!("{TOKENS}/{id}/reset{query}"), &headers, body).await.expect(200);
+        let reset =
+            jeton.send("POST", &format!("{TOKENS}/{id}/reset{query}"), &headers, body).await.expect(200);
         let new = reset.string("token");
         // What ends is the old secret, and not the token.
         assert_eq!(reset.json().get("expiry"), None, "{what}");
@@ -457,7 +474,10 @@ async fn a_grace_ends_with_the_next_reset_and_with_the_token() {
     for secret in [&second, &third] {
         let identity = jeton.call(secret, "GET", "/api/v2/caller-identity", None).await.expect(200);
         assert_eq!(identity.string("tokenId"), id);
-        assert_eq!(jeton.call(secret, "GET", &format!("{TOKENS}/{id}"), None).await.json()["token"], third[50..]);
+        assert_eq!(
+            jeton.call(secret, "GET", &format!("{TOKENS}/{id}"), None).await.json()["token"],
+            third[50..]
+        );
     }
 
     jeton.clock.advance(Duration::from_millis(u64::try_from(2 * day).unwrap() - 1));
@@ -544,7 +564,9 @@ async fn the_root_tells_what_there_is_to_anybody() {
         "tokens": link("/tokens"),
         "versions": link("/versions"),
     }});
-    for headers in [vec![], vec![("authorization", "any string")], vec![("authorization", jeton.owner.secret.as_str())]] {
+    for headers in
+        [vec![], vec![("authorization", "any string")], vec![("authorization", jeton.owner.secret.as_str())]]
+    {
         for path in ["/api/v2", "/api/v2/"] {
             assert_eq!(jeton.send("GET", path, &headers, "").await.expect(200).json(), expected);
         }
@@ -585,7 +607,10 @@ async fn errors_have_the_shape_that_typed_clients_read() {
             TOKENS,
             "{",
             400,
-            plain("invalid_request", "the body is not valid JSON: EOF while parsing an object at line 1 column 1"),
+            plain(
+                "invalid_request",
+                "the body is not valid JSON: EOF while parsing an object at line 1 column 1",
+            ),
         ),
         (&reader, "DELETE", &single, "", 403, denied("deleteAccessToken")),
         (&reader, "POST", &format!("{single}/reset"), "", 403, denied("resetAccessToken")),
@@ -595,7 +620,10 @@ async fn errors_have_the_shape_that_typed_clients_read() {
             &format!("{single}/reset"),
             "",
             403,
-            plain("forbidden", "Only its owner can reset a personal token, because the answer holds the new secret"),
+            plain(
+                "forbidden",
+                "Only its owner can reset a personal token, because the answer holds the new secret",
+            ),
         ),
         (
             &jeton.owner.secret,

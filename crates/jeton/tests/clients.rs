@@ -1,5 +1,7 @@
 //! Clients of others, unmodified, against the real program.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 mod support;
 
 use std::process::Command;

@@ -1,5 +1,7 @@
 //! The public documents of both APIs, line by line, with the real curl: only host, token and ids are replaced.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 mod support;
 
 use std::process::{Command, Stdio};

@@ -1,5 +1,7 @@
 //! A full disk: clear errors, nothing lost, and work again when there is room.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 mod support;
 
 use std::path::Path;

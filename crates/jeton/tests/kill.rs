@@ -1,6 +1,8 @@
 //! `kill -9` in the middle of everything, again and again: nothing that was acknowledged is lost, and nothing that was
 //! revoked lives.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 mod support;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,7 @@
 //! The README, executed: its welcome is what a first start says, and its calls do what they say.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 mod support;
 
 use std::process::{Command, Stdio};

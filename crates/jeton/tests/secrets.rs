@@ -1,6 +1,8 @@
 //! Secrets live nowhere: after a story with every call and many mistakes, none is found in the database's bytes, in the
 //! log or in an error, nor anything that one could be checked against without the server key.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 mod support;
 
 use std::collections::BTreeMap;

@@ -16,8 +16,8 @@ use super::{Fresh, Mint};
 
 /// Decides whether the caller may have a new secret of this token.
 ///
-/// The answer holds a secret, so a rotation is a mint: nobody gets the personal secret of another, administrators
-/// included, and nobody gets a secret that is good for more than their own. `theirs` is what bounds the token now.
+/// The answer holds a secret, so a rotation is a mint: nobody gets the personal secret of another, administrators and
+/// service tokens included, and nobody gets a secret that is good for more than their own. `theirs` is what bounds the token now.
 ///
 /// A token has two secrets at the most: a second rotation during a grace ends the oldest secret at once.
 ///
@@ -33,7 +33,7 @@ pub fn rotate(
     fresh: &Fresh,
 ) -> Result<Issued, Refusal> {
     require(caller, before, action::RESET_ACCESS_TOKEN, may_see(caller, before))?;
-    if before.kind == TokenKind::Personal && before.owner != caller.member.id {
+    if before.kind == TokenKind::Personal && !caller.is_person(before.owner) {
         return Err(Refusal::SecretOfAnother);
     }
     if before.id != caller.token && !caller.authority().surely_covers(theirs) {

@@ -56,7 +56,7 @@ pub(super) fn ceiling(
     owner: MemberId,
     already: &Authority,
 ) -> Result<Authority, Refusal> {
-    let follows_caller = kind == TokenKind::Personal && owner == caller.member.id;
+    let follows_caller = kind == TokenKind::Personal && caller.is_person(owner);
     let bounds = if follows_caller { caller.inherent().clone() } else { caller.authority() };
     let bounds = bounds.grants().iter().filter(|grant| !is_owners(grant)).cloned();
     let ceiling = Authority::all_of(already.grants().iter().cloned().chain(bounds));

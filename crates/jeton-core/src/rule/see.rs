@@ -11,7 +11,7 @@ pub fn may_see(caller: &Caller, token: &Token) -> bool {
     token.account == caller.account
         && match token.kind {
             TokenKind::Service => true,
-            TokenKind::Personal => token.owner == caller.member.id || caller.is_administrator(),
+            TokenKind::Personal => caller.is_person(token.owner) || caller.is_administrator(),
         }
 }
 
@@ -28,9 +28,8 @@ pub fn may_list_all(caller: &Caller) -> bool {
 /// # Errors
 /// [`Refusal::AdministratorsOnly`], [`Refusal::NoSuchMember`].
 pub fn tokens_of<M: AsRef<Member>>(caller: &Caller, member: Option<M>) -> Result<M, Refusal> {
-    let own = |member: &M| caller.kind == TokenKind::Personal && member.as_ref().id == caller.member.id;
     match member {
-        Some(member) if own(&member) => Ok(member),
+        Some(member) if caller.is_person(member.as_ref().id) => Ok(member),
         _ if !caller.is_administrator() => Err(Refusal::AdministratorsOnly),
         Some(member) if member.as_ref().account == caller.account => Ok(member),
         _ => Err(Refusal::NoSuchMember),

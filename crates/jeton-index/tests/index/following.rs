@@ -27,7 +27,9 @@ proptest! {
     ) {
         let (mut naive, first) = Naive::new();
         let followed = Index::with_capacity(0);
-        first.iter().for_each(|change| followed.apply(change));
+        for change in &first {
+            followed.apply(change);
+        }
         for (number, step) in steps.iter().enumerate() {
             for change in naive.take(step) {
                 followed.apply(&change);

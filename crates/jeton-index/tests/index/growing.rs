@@ -14,7 +14,9 @@ const MANY: usize = 12_000;
 fn started() -> (Naive, Index, jeton_core::member::Member) {
     let (naive, first) = Naive::new();
     let index = Index::with_capacity(0);
-    first.iter().for_each(|change| index.apply(change));
+    for change in &first {
+        index.apply(change);
+    }
     let owner = naive.members.values().next().unwrap().as_ref().clone();
     (naive, index, owner)
 }

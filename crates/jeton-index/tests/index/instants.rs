@@ -15,7 +15,9 @@ const fn at(millis: i64) -> Timestamp {
 fn ends(expires_at: Option<Timestamp>, grace: Option<Timestamp>) -> impl Fn(Timestamp) -> [Option<Dead>; 2] {
     let (mut naive, first) = Naive::new();
     let index = Index::with_capacity(0);
-    first.iter().for_each(|change| index.apply(change));
+    for change in &first {
+        index.apply(change);
+    }
     let owner = naive.members.values().next().unwrap().clone();
     let token = Token { expires_at, ..naive.new_token(&owner, TokenKind::Personal) };
     index.apply(&naive.happen(Event::TokenIssued { token: token.clone() }));

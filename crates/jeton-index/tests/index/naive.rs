@@ -175,7 +175,7 @@ impl Naive {
         let number = self.next();
         let scattered = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let crowded = CROWDED[usize::try_from(number / 4 % 4).unwrap()];
-        secret(if number % 4 == 0 { crowded } else { scattered }, number)
+        secret(if number.is_multiple_of(4) { crowded } else { scattered }, number)
     }
 }
 

@@ -14,7 +14,9 @@ const NOW: Timestamp = Timestamp::from_millis(1);
 fn started() -> (Naive, Index) {
     let (naive, first) = Naive::new();
     let index = Index::with_capacity(0);
-    first.iter().for_each(|change| index.apply(change));
+    for change in &first {
+        index.apply(change);
+    }
     (naive, index)
 }
 

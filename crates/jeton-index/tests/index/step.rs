@@ -95,7 +95,7 @@ impl Naive {
                 let Some(owner) = self.member(owner) else { return Vec::new() };
                 let kind = if service { TokenKind::Service } else { TokenKind::Personal };
                 let expires_at = expires_at.map(Timestamp::from_millis);
-                let (scope, ceiling) = (self.scope(scope), self.ceiling(scope));
+                let (scope, ceiling) = (self.scope(scope), Self::ceiling(scope));
                 let token = |_| {
                     let plain = self.new_token(&owner, kind);
                     Token { scope: scope.clone(), ceiling: ceiling.clone(), expires_at, ..plain }
@@ -116,7 +116,7 @@ impl Naive {
             }
             Step::Rename(at) => self.change(at, |token| token.name.push('x')),
             Step::Rescope(at, number) => {
-                let (scope, ceiling) = (self.scope(number), self.ceiling(number));
+                let (scope, ceiling) = (self.scope(number), Self::ceiling(number));
                 self.change(at, |token| {
                     (token.scope, token.ceiling) = (scope, ceiling);
                     token.api_version = ApiVersion::ALL[number % 5];
@@ -174,9 +174,9 @@ impl Naive {
         }
     }
 
-    fn ceiling(&self, number: usize) -> Authority {
+    fn ceiling(number: usize) -> Authority {
         let role = BaseRole::ALL[number / 16 % 5];
-        Authority::all_of((number % 3 == 0).then_some(Grant::Base(role)))
+        Authority::all_of(number.is_multiple_of(3).then_some(Grant::Base(role)))
     }
 }
 

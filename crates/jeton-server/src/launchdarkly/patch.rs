@@ -58,7 +58,7 @@ impl Patch {
     /// Reads a body: an array of operations, or an object that holds it in `patch` beside a `comment`.
     pub(super) fn read(ask: &Ask) -> Result<Self, Trouble> {
         let semantic = ask.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        if semantic.is_some_and(|kind| kind.contains("semanticpatch")) {
+        if semantic.is_some_and(|kind| kind.to_ascii_lowercase().contains("semanticpatch")) {
             return Err(Trouble::invalid(
                 "Semantic patch is not supported on tokens: send a JSON Patch array",
             ));

@@ -1,6 +1,5 @@
 //! Cases about tokens: lists of them, rotation, revocation, use.
 
-use std::time::Duration;
 
 use jeton_core::change::Event;
 use jeton_core::digest::Digest;
@@ -39,7 +38,7 @@ pub(super) async fn a_rotation_keeps_two_secrets_apart(store: &dyn Store) {
         digest: Digest::from_bytes([byte; 32]),
         last_four: LastFour::parse(last_four).unwrap(),
     };
-    let ends_at = NOW.plus(Duration::from_hours(1));
+    let ends_at = Timestamp::from_millis(NOW.as_millis() + 3_600_000);
     let rotations = [
         (secret(1, "aaaa"), Some(RetiringSecret { record: first.secret, ends_at })),
         (

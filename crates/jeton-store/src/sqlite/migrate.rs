@@ -6,6 +6,7 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use sha2::{Digest as _, Sha256};
 
 use super::OpenError;
+use crate::encoding;
 
 /// Marks the file as jeton's own: `jetn`.
 const APPLICATION_ID: i32 = 0x6a65_746e;
@@ -79,5 +80,5 @@ fn check_applied(connection: &Connection, path: &Path) -> Result<usize, OpenErro
 }
 
 fn hash(sql: &str) -> String {
-    Sha256::digest(sql.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    encoding::hex(&Sha256::digest(sql.as_bytes()))
 }

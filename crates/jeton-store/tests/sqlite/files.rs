@@ -170,7 +170,7 @@ fn a_place_without_permission_is_refused_with_a_hint() {
         match refusal {
             Some(refusal) => assert!(refusal.ends_with(hint), "{mode:o}: {refusal}"),
             None => {
-                eprintln!("SKIPPED: mode {mode:o} on {path:?}: permissions do not bind this user (root?)")
+                eprintln!("SKIPPED: mode {mode:o} on {path:?}: permissions do not bind this user (root?)");
             }
         }
     }

@@ -1,0 +1,68 @@
+//! What must hold for every input whatever: one check for each fuzz target.
+//!
+//! A check takes bytes, makes of them what its target needs, and panics if something does not hold. The targets in the
+//! folder `fuzz` are nothing but calls of these functions, and a test runs every committed input through them without a
+//! fuzzer, so that what was found once stays found.
+//!
+//! Most checks compare with a second opinion: `naive` and `secret` say once more what the core says, in another way, to
+//! be read and not to be fast. The checks of the dialects send what they make to a whole server in the process.
+
+mod canvus;
+mod draw;
+mod json;
+mod launchdarkly;
+mod naive;
+mod policy;
+mod secret;
+mod world;
+
+pub use world::settle;
+
+/// A check: it panics if something does not hold for an input.
+pub type Check = fn(&[u8]);
+
+/// All checks by the names of their targets.
+pub const CHECKS: [(&str, Check); 7] = [
+    ("canvus_body", canvus_body),
+    ("launchdarkly_create", launchdarkly_create),
+    ("launchdarkly_patch", launchdarkly_patch),
+    ("launchdarkly_reset", launchdarkly_reset),
+    ("policy", policy),
+    ("secret", secret),
+    ("specifier", specifier),
+];
+
+/// What a text is recognised as, and that nothing one character away from a good secret is one.
+pub fn secret(input: &[u8]) {
+    secret::check(input);
+}
+
+/// A resource specifier, read and asked about one resource.
+pub fn specifier(input: &[u8]) {
+    policy::specifier(input);
+}
+
+/// A whole policy, read and asked.
+pub fn policy(input: &[u8]) {
+    policy::policy(input);
+}
+
+/// A request to Canvus's tokens, its body above all.
+pub fn canvus_body(input: &[u8]) {
+    canvus::check(input);
+}
+
+/// A request to LaunchDarkly's collection of tokens: create, and list.
+pub fn launchdarkly_create(input: &[u8]) {
+    launchdarkly::create(input);
+}
+
+/// A JSON Patch on a token of LaunchDarkly's.
+pub fn launchdarkly_patch(input: &[u8]) {
+    launchdarkly::patch(input);
+}
+
+/// A reset of a token of LaunchDarkly's.
+pub fn launchdarkly_reset(input: &[u8]) {
+    launchdarkly::reset(input);
+}
