@@ -22,11 +22,7 @@ const PAGES: u32 = 300;
 pub(crate) fn measure(options: &Options, jeton: &Path, report: &mut Report) -> Fallible<()> {
     let scratch = Scratch::new(options, "million")?;
     let data = scratch.join("data");
-    std::fs::create_dir_all(&data)?;
-    let started = Instant::now();
-    let population = population::fill(&data.join("jeton.db"), options.tokens, options.seed)?;
-    let (tokens, seconds) = (options.tokens, started.elapsed().as_secs_f64());
-    writeln!(stderr(), "filled   {tokens} tokens in {seconds:.0} s")?;
+    let population = fill(options, &data)?;
     let server = starts(options, jeton, &data, report)?;
     report.add(memory("after the start", &server)?)?;
     let mut dice = Dice::new(options.seed);
@@ -35,6 +31,16 @@ pub(crate) fn measure(options: &Options, jeton: &Path, report: &mut Report) -> F
         lists(&server, options.tokens, limit, &mut dice, report)?;
     }
     report.add(memory("after the lists", &server)?)
+}
+
+/// Makes a data directory with as many tokens as the options say.
+pub(crate) fn fill(options: &Options, data: &Path) -> Fallible<Population> {
+    std::fs::create_dir_all(data)?;
+    let started = Instant::now();
+    let population = population::fill(&data.join("jeton.db"), options.tokens, options.seed)?;
+    let (tokens, seconds) = (options.tokens, started.elapsed().as_secs_f64());
+    writeln!(stderr(), "filled   {tokens} tokens in {seconds:.0} s")?;
+    Ok(population)
 }
 
 fn starts(options: &Options, jeton: &Path, data: &Path, report: &mut Report) -> Fallible<Server> {

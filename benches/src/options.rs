@@ -8,11 +8,13 @@ pub(crate) const HELP: &str = "\
 Measures jeton beside what the machine can do at best, and prints a table.
 
 Usage: jeton-bench [creates|reads|million|all]... [options]
+       jeton-bench fill DIR [options]
 
   creates   durable creates over HTTP, beside a bare loop of SQLite inserts
   reads     GET of one token, beside routes that answer with a constant
   million   start, memory and list pages with a million tokens
   all       all of these (default)
+  fill DIR  makes the data directory of `million` and leaves it there, to be looked at
 
 Options:
   --rounds N      rounds in which the sides take turns (default 9)
@@ -33,6 +35,8 @@ Example: cargo run --release -p jeton-bench -- creates --rounds 8
 pub(crate) enum Command {
     Help,
     Measure(Options),
+    /// Makes a data directory with as many tokens as the options say.
+    Fill(PathBuf, Options),
     /// The floor under creates, on this database.
     BareLoop(PathBuf),
     /// The floor under reads, with documents of these lengths.
@@ -81,6 +85,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Fallible<Command
         json: false,
         gate: false,
     };
+    let mut fill = None;
     let mut arguments = arguments;
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value: see --help"));
@@ -89,6 +94,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Fallible<Command
             "reads" => options.tasks.push(Task::Reads),
             "million" => options.tasks.push(Task::Million),
             "all" => options.tasks = ALL.to_vec(),
+            "fill" => fill = Some(PathBuf::from(value()?)),
             "bare-loop" => return Ok(Command::BareLoop(value()?.into())),
             "fixed-route" => {
                 let lengths: Result<_, _> = arguments.map(|length| length.parse()).collect();
@@ -109,5 +115,8 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Fallible<Command
     if options.rounds == 0 || !(options.seconds > 0.0) || options.tokens < 1000 {
         return Err("--rounds and --seconds must be above 0, --tokens at least 1000".into());
     }
-    Ok(Command::Measure(options))
+    Ok(match fill {
+        Some(directory) => Command::Fill(directory, options),
+        None => Command::Measure(options),
+    })
 }

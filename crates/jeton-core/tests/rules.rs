@@ -8,8 +8,12 @@ mod actions;
 mod cast;
 #[path = "rules/ceilings.rs"]
 mod ceilings;
+#[path = "rules/drawn.rs"]
+mod drawn;
 #[path = "rules/effective.rs"]
 mod effective;
+#[path = "rules/escape.rs"]
+mod escape;
 #[path = "rules/founding.rs"]
 mod founding;
 #[path = "rules/limits.rs"]

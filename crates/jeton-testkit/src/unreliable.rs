@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
-use jeton_core::change::{Change, Proposal, Revision};
+use jeton_core::change::{Change, Expectation, Proposal, Revision};
 use jeton_core::id::{AccountId, MemberId, TokenId};
 use jeton_core::member::Member;
 use jeton_core::snapshot::Record;
@@ -16,6 +16,8 @@ pub struct Unreliable {
     inner: Arc<dyn Store>,
     full: AtomicBool,
     broken: AtomicBool,
+    contended: AtomicBool,
+    panicking: AtomicBool,
     paused: Mutex<bool>,
     moved: Condvar,
     arrived: Mutex<u64>,
@@ -29,6 +31,8 @@ impl Unreliable {
             inner,
             full: AtomicBool::new(false),
             broken: AtomicBool::new(false),
+            contended: AtomicBool::new(false),
+            panicking: AtomicBool::new(false),
             paused: Mutex::new(false),
             moved: Condvar::new(),
             arrived: Mutex::new(0),
@@ -44,6 +48,16 @@ impl Unreliable {
     /// From now on everything fails, or nothing any more.
     pub fn set_broken(&self, broken: bool) {
         self.broken.store(broken, Ordering::SeqCst);
+    }
+
+    /// From now on every commit comes too late for what it was decided on, or no longer.
+    pub fn set_contended(&self, contended: bool) {
+        self.contended.store(contended, Ordering::SeqCst);
+    }
+
+    /// From now on whoever reads one token panics, or no longer: a bug.
+    pub fn set_panicking(&self, panicking: bool) {
+        self.panicking.store(panicking, Ordering::SeqCst);
     }
 
     /// From now on commits stand still where the transaction would begin, or go on.
@@ -81,6 +95,9 @@ impl Store for Unreliable {
     fn commit(&self, proposals: Vec<Proposal>) -> Answer<'_, Vec<Outcome>> {
         Box::pin(async move {
             self.enter_commit()?;
+            if self.contended.load(Ordering::SeqCst) {
+                return Ok(vec![Outcome::Stale(Expectation::Head(Revision::ZERO)); proposals.len()]);
+            }
             self.inner.commit(proposals).await
         })
     }
@@ -106,6 +123,7 @@ impl Store for Unreliable {
     fn token(&self, account: AccountId, id: TokenId) -> Answer<'_, Option<StoredToken>> {
         Box::pin(async move {
             self.check()?;
+            assert!(!self.panicking.load(Ordering::SeqCst), "a bug, on command");
             self.inner.token(account, id).await
         })
     }

@@ -200,6 +200,50 @@ async fn law_08_verification_touches_no_disk_and_waits_for_no_writer() {
     assert_eq!(stuck.await.unwrap(), 201);
 }
 
+/// To an owner of another account, everything of this one is answered exactly as if it did not exist, and nothing of it
+/// counts or changes.
+#[tokio::test]
+async fn law_10_accounts_are_walls() {
+    let jeton = Jeton::start().await;
+    let (_, stranger) = jeton.add_account().await;
+    let role = jeton.define_role("ops", Vec::new()).await;
+    let (personal, _) = create(&jeton, &json!({ "name": "ours", "role": "reader" })).await;
+    let (service, _) = create(&jeton, &json!({ "name": "ours", "role": "reader", "serviceToken": true })).await;
+    let nobody = "0123456789abcdef01234567";
+    let before = jeton.service.index().image();
+    let rename = r#"[{"op":"replace","path":"/name","value":"theirs"}]"#;
+
+    for id in [&personal, &service] {
+        let calls = [
+            ("GET", format!("{TOKENS}/ID"), None),
+            ("PATCH", format!("{TOKENS}/ID"), Some(rename)),
+            ("PATCH", format!("{TOKENS}/ID"), Some("[]")),
+            ("POST", format!("{TOKENS}/ID/reset"), None),
+            ("DELETE", format!("{TOKENS}/ID"), None),
+            ("GET", "/api/v1/users/2000/access-tokens/ID".to_owned(), None),
+            ("GET", "/api/v1/users/1000/access-tokens/ID".to_owned(), None),
+            ("DELETE", "/api/v1/users/1000/access-tokens/ID".to_owned(), None),
+            ("DELETE", "/api/v1/users/2000/access-tokens/ID".to_owned(), None),
+        ];
+        for (method, path, body) in calls {
+            let real = jeton.call(&stranger.secret, method, &path.replace("ID", id), body).await.expect(404);
+            let none = jeton.call(&stranger.secret, method, &path.replace("ID", nobody), body).await.expect(404);
+            assert_eq!(real.json()["message"], none.json()["message"], "{method} {path}");
+            assert_eq!(real.json()["msg"], none.json()["msg"], "{method} {path}");
+        }
+    }
+    for path in ["/api/v2/tokens?showAll=true", "/api/v2/tokens"] {
+        let list = jeton.call(&stranger.secret, "GET", path, None).await.expect(200).json();
+        assert_eq!(list["totalCount"], 1, "a stranger sees their own first token and nothing else");
+    }
+    jeton.call(&stranger.secret, "GET", "/api/v1/users/1000/access-tokens", None).await.expect(404);
+    for name in [role.to_string(), "ops".to_owned()] {
+        let body = json!({ "customRoleIds": [name] }).to_string();
+        jeton.call(&stranger.secret, "POST", TOKENS, Some(&body)).await.expect(400);
+    }
+    assert_eq!(jeton.service.index().image(), before);
+}
+
 #[derive(Clone, Debug)]
 struct Request {
     method: &'static str,

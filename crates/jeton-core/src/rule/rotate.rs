@@ -17,7 +17,8 @@ use super::{Fresh, Mint};
 /// Decides whether the caller may have a new secret of this token.
 ///
 /// The answer holds a secret, so a rotation is a mint: nobody gets the personal secret of another, administrators and
-/// service tokens included, and nobody gets a secret that is good for more than their own. `theirs` is what bounds the token now.
+/// service tokens included, and nobody gets a secret that is good for more than their own. `theirs` is what bounds the
+/// token now.
 ///
 /// A token has two secrets at the most: a second rotation during a grace ends the oldest secret at once.
 ///

@@ -111,6 +111,27 @@ fn a_narrow_token_cannot_reset_a_stronger_one() {
     }
 }
 
+/// A base role as a bound is compared as a policy is: only what has the very same bound is covered by it.
+#[test]
+fn a_bound_by_a_base_role_is_a_bound_too() {
+    let cast = Cast::default();
+    let owner = member(Owner);
+    for role in [Reader, Writer] {
+        let bound = Grant::Member { id: owner.id, role };
+        let bounded = |byte| Token {
+            id: TokenId::from_bytes([byte; 12]),
+            ceiling: Authority::all_of([bound.clone()]),
+            ..personal(&owner, Scope::Member)
+        };
+        let caller = cast.caller(&bounded(0xd1), &owner);
+        let unbounded = personal(&owner, Scope::Member);
+        assert_eq!(answer(&cast.rotate(&caller, &bounded(0xd2), &owner)), "yes", "{role:?}");
+        assert_eq!(answer(&cast.rotate(&caller, &unbounded, &owner)), "stronger", "{role:?}");
+        let admins = personal(&owner, Scope::Base(Admin));
+        assert_eq!(answer(&cast.rotate(&caller, &admins, &owner)), "stronger", "{role:?}");
+    }
+}
+
 #[test]
 fn an_administrator_cannot_reset_what_only_an_owner_could_make() {
     let cast = Cast::default();

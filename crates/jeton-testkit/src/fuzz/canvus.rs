@@ -5,7 +5,18 @@ use super::json;
 use super::world::{self, Draft, Target, World};
 
 const USERS: [&str; 12] = [
-    "1000", "1002", "1001", "1003", "100", "-1", "0", "4294968296", "99999999999999999999", "me", "+1000", "<secret>",
+    "1000",
+    "1002",
+    "1001",
+    "1003",
+    "100",
+    "-1",
+    "0",
+    "4294968296",
+    "99999999999999999999",
+    "me",
+    "+1000",
+    "<secret>",
 ];
 
 const HEADERS: [(&str, &str); 8] = [
@@ -43,9 +54,14 @@ fn uri(draw: &mut Draw<'_>, method: &str) -> Vec<u8> {
     let user = draw.text_like(&USERS);
     // Nearly always there where the method belongs.
     let single = (method != "POST") != draw.rarely(16);
-    let token = if single { format!("/{}", draw.text_like(&["<id>", "%3Cid>", "<secret>", "a%2Fb"])) } else { String::new() };
+    let token = if single {
+        format!("/{}", draw.text_like(&["<id>", "%3Cid>", "<secret>", "a%2Fb"]))
+    } else {
+        String::new()
+    };
     let slash = draw.one_of(&["", "/", "//"]);
-    let query = draw.text_like(&["", "?subscribe", "?subscribe=false", "?subscribe=%31", "?a=<secret>&subscribe=1"]);
+    let query =
+        draw.text_like(&["", "?subscribe", "?subscribe=false", "?subscribe=%31", "?a=<secret>&subscribe=1"]);
     format!("/api/v1/users/{user}/access-tokens{token}{slash}{query}").into_bytes()
 }
 

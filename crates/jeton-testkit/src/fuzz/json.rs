@@ -6,18 +6,60 @@ use super::draw::Draw;
 use super::world::ROLE;
 
 const NUMBERS: [&str; 16] = [
-    "0", "-1", "1", "-0", "1.0", "1e3", "1.5", "1e999", "-1e-999", "9223372036854775807", "-9223372036854775808",
-    "9223372036854775808", "18446744073709551616", "20240415", "2000000000000", "<soon>",
+    "0",
+    "-1",
+    "1",
+    "-0",
+    "1.0",
+    "1e3",
+    "1.5",
+    "1e999",
+    "-1e-999",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "9223372036854775808",
+    "18446744073709551616",
+    "20240415",
+    "2000000000000",
+    "<soon>",
 ];
 
 const TEXTS: [&str; 16] = [
-    "", "ci", "reader", "writer", "admin", "owner", "no_access", "<role>", "<id>", "<secret>", "é\u{1f600}",
-    "\\u0000", "\\ud800", "\\n\\\"", "allow", "deny",
+    "",
+    "ci",
+    "reader",
+    "writer",
+    "admin",
+    "owner",
+    "no_access",
+    "<role>",
+    "<id>",
+    "<secret>",
+    "é\u{1f600}",
+    "\\u0000",
+    "\\ud800",
+    "\\n\\\"",
+    "allow",
+    "deny",
 ];
 
 const MEMBERS: [&str; 16] = [
-    "name", "description", "role", "customRoleIds", "inlineRole", "serviceToken", "defaultApiVersion", "expiry",
-    "effect", "resources", "notResources", "actions", "notActions", "_id", "token", "patch",
+    "name",
+    "description",
+    "role",
+    "customRoleIds",
+    "inlineRole",
+    "serviceToken",
+    "defaultApiVersion",
+    "expiry",
+    "effect",
+    "resources",
+    "notResources",
+    "actions",
+    "notActions",
+    "_id",
+    "token",
+    "patch",
 ];
 
 /// Any value.
@@ -64,8 +106,16 @@ pub(super) fn member(draw: &mut Draw<'_>, name: &str, depth: usize) -> String {
         "expiry" => number(draw),
         "effect" => text(draw, &["allow", "deny", "Allow"]),
         "resources" | "notResources" => list(draw, |draw| {
-            let known =
-                ["*", "member/*:token/*", "service-token/*", "proj/*", "member/*", "proj/*:flag/*", "acct", "<secret>"];
+            let known = [
+                "*",
+                "member/*:token/*",
+                "service-token/*",
+                "proj/*",
+                "member/*",
+                "proj/*:flag/*",
+                "acct",
+                "<secret>",
+            ];
             text(draw, &known)
         }),
         "actions" | "notActions" => {
@@ -93,7 +143,11 @@ pub(super) fn text(draw: &mut Draw<'_>, known: &[&str]) -> String {
 
 fn long_text(draw: &mut Draw<'_>) -> String {
     let text = text(draw, &TEXTS);
-    if draw.rarely(8) { text.replace("\"", &"x".repeat(draw.number(0..=255))).replace('x', "é") } else { text }
+    if draw.rarely(8) {
+        text.replace("\"", &"x".repeat(draw.number(0..=255))).replace('x', "é")
+    } else {
+        text
+    }
 }
 
 fn quoted(text: &str) -> String {

@@ -40,8 +40,16 @@ pub(super) fn create(input: &[u8]) {
         let mut draw = Draw::new(input);
         let (caller, target) = world.cast(&mut draw);
         let method = draw.one_of(&["POST", "POST", "POST", "GET", "HEAD", "PUT", "OPTIONS"]);
-        let path = draw.one_of(&["/api/v2/tokens", "/api/v2/tokens/", "/api/v2//tokens", "/api/v2/tokens%2F"]);
-        let known = ["", "?limit=2&offset=1", "?showAll=True", "?limit=99999999999999999999", "?offset=-1", "?%ff=<secret>"];
+        let path =
+            draw.one_of(&["/api/v2/tokens", "/api/v2/tokens/", "/api/v2//tokens", "/api/v2/tokens%2F"]);
+        let known = [
+            "",
+            "?limit=2&offset=1",
+            "?showAll=True",
+            "?limit=99999999999999999999",
+            "?offset=-1",
+            "?%ff=<secret>",
+        ];
         let query = draw.text_like(&known);
         let headers = headers(&mut draw, &HEADERS);
         let body = body(draw, &CREATE);
@@ -93,10 +101,30 @@ fn operations(mut draw: Draw<'_>) -> String {
 
 fn operation(draw: &mut Draw<'_>) -> String {
     const PATHS: [&str; 24] = [
-        "/name", "/description", "/role", "/customRoleIds", "/inlineRole", "/expiry", "/defaultApiVersion",
-        "/customRoleIds/-", "/customRoleIds/0", "/inlineRole/-", "/inlineRole/0", "/inlineRole/0/effect",
-        "/inlineRole/0/resources", "/inlineRole/0/resources/-", "/inlineRole/1/notActions/0", "/inlineRole/00",
-        "/inlineRole/99999999999999999999", "", "/", "/_id", "/token", "/n~0me", "/name/~", "/lastUsed",
+        "/name",
+        "/description",
+        "/role",
+        "/customRoleIds",
+        "/inlineRole",
+        "/expiry",
+        "/defaultApiVersion",
+        "/customRoleIds/-",
+        "/customRoleIds/0",
+        "/inlineRole/-",
+        "/inlineRole/0",
+        "/inlineRole/0/effect",
+        "/inlineRole/0/resources",
+        "/inlineRole/0/resources/-",
+        "/inlineRole/1/notActions/0",
+        "/inlineRole/00",
+        "/inlineRole/99999999999999999999",
+        "",
+        "/",
+        "/_id",
+        "/token",
+        "/n~0me",
+        "/name/~",
+        "/lastUsed",
     ];
     let op = draw.one_of(&["replace", "add", "remove", "test", "move", "copy", "Replace"]);
     let path = draw.text_like(&PATHS);
@@ -126,11 +154,20 @@ pub(super) fn reset(input: &[u8]) {
         let query = match draw.number(0..=3) {
             0 => String::new(),
             1 => format!("?expiry={}", json::number(&mut draw)),
-            _ => draw.text_like(&["?expiry", "?expiry=", "?expiry=%2B1", "?a&expiry=<soon>", "?expiry=<secret>"]),
+            _ => draw.text_like(&[
+                "?expiry",
+                "?expiry=",
+                "?expiry=%2B1",
+                "?a&expiry=<soon>",
+                "?expiry=<secret>",
+            ]),
         };
         let headers = headers(&mut draw, &HEADERS);
         let body = match draw.number(0..=3) {
-            0 => draw.one_of(&["", "null", "{}", r#"{"expiry":<soon>}"#, "expiry=<soon>", "[]", " "]).as_bytes().to_vec(),
+            0 => draw
+                .one_of(&["", "null", "{}", r#"{"expiry":<soon>}"#, "expiry=<soon>", "[]", " "])
+                .as_bytes()
+                .to_vec(),
             1 => draw.rest().to_vec(),
             _ => body(draw, &["expiry"]),
         };

@@ -143,7 +143,9 @@ fn pattern(text: &str) -> Option<Pattern> {
         (None, _) => None,
         (Some(piece), None) => {
             let (attribute, after) = piece.strip_prefix("roleAttribute/")?.split_once('}')?;
-            (is_word(attribute) && is_fragment(after)).then(|| (attribute.to_owned(), after.to_owned()))?.into()
+            (is_word(attribute) && is_fragment(after))
+                .then(|| (attribute.to_owned(), after.to_owned()))?
+                .into()
         }
         _ => return None,
     };
@@ -227,7 +229,8 @@ pub(super) fn decision(statements: &[Statement], question: &Question<'_>) -> Dec
 
 fn statement_applies(statement: &Statement, question: &Question<'_>) -> bool {
     let named = |globs: &[String]| globs.iter().any(|it| glob(it, question.action));
-    let acts = if statement.actions.is_empty() { !named(&statement.not_actions) } else { named(&statement.actions) };
+    let acts =
+        if statement.actions.is_empty() { !named(&statement.not_actions) } else { named(&statement.actions) };
     let read = |list: &[String]| -> Vec<Specifier> { list.iter().map(|it| specifier(it).unwrap()).collect() };
     // Where it can't be told whether something is excluded, the answer is the one that grants less.
     let suppose = statement.effect == Effect::Allow;

@@ -85,7 +85,8 @@ pub(super) fn policy(input: &[u8]) {
     }
     // Beyond the limits, and just up to them.
     if draw.rarely(16) {
-        statements = statements.iter().cycle().take(statements.len() * draw.number(1..=40)).cloned().collect();
+        statements =
+            statements.iter().cycle().take(statements.len() * draw.number(1..=40)).cloned().collect();
     }
     let names = (draw.text(20), draw.text(20));
     named_resources(&statements, &action, &names, &attributes);
@@ -143,9 +144,38 @@ fn texts(draw: &mut Draw<'_>, known: &[&str]) -> Vec<String> {
 /// Pieces of specifiers, in any order.
 fn patchwork(draw: &mut Draw<'_>) -> String {
     const PIECES: [&str; 32] = [
-        "*", "/", ":", ";", ",", "{", "}", "$", "proj", "/p", ":env", "/e", ":flag", "/f", ";t", ",u", "{a:b}",
-        "{a:b,c}", "view:", "k", "${roleAttribute/", "x}", "acct", "member", ":token", "service-token", "*a", "ü", " ",
-        "\n", "A", "_",
+        "*",
+        "/",
+        ":",
+        ";",
+        ",",
+        "{",
+        "}",
+        "$",
+        "proj",
+        "/p",
+        ":env",
+        "/e",
+        ":flag",
+        "/f",
+        ";t",
+        ",u",
+        "{a:b}",
+        "{a:b,c}",
+        "view:",
+        "k",
+        "${roleAttribute/",
+        "x}",
+        "acct",
+        "member",
+        ":token",
+        "service-token",
+        "*a",
+        "ü",
+        " ",
+        "\n",
+        "A",
+        "_",
     ];
     let count = draw.number(0..=24);
     (0..count).map(|_| draw.text_like(&PIECES)).collect()
@@ -202,7 +232,11 @@ fn named_resources(
         let decision = policy.evaluate(&Request { action, resource, attributes: &known });
         if is_cheap(statements, action.len().max(60), attributes) {
             let question = naive::Question { action, resource: &model, attributes };
-            assert_eq!(decision, naive::decision(statements, &question), "{action} on {resource} by {policy:?}");
+            assert_eq!(
+                decision,
+                naive::decision(statements, &question),
+                "{action} on {resource} by {policy:?}"
+            );
         }
     }
 }
@@ -222,7 +256,9 @@ fn points_into(pointer: &str, statements: &[Statement]) -> bool {
     let mut names = pointer.split('/').skip(1);
     let (statement, list, item) = (names.next(), names.next(), names.next());
     let Some(number) = statement else { return pointer.is_empty() };
-    let Some(statement) = number.parse::<usize>().ok().and_then(|at| statements.get(at)) else { return false };
+    let Some(statement) = number.parse::<usize>().ok().and_then(|at| statements.get(at)) else {
+        return false;
+    };
     let list = match list {
         None => return true,
         Some("resources") => &statement.resources,

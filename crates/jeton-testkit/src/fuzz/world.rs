@@ -134,7 +134,14 @@ impl World {
                 callers.push(made.expect(201).string("token"));
             }
             callers.push("nobody".to_owned());
-            Self { jeton, role, callers, targets: Default::default(), stray: stray.expose().to_owned(), changes: 0 }
+            Self {
+                jeton,
+                role,
+                callers,
+                targets: Default::default(),
+                stray: stray.expose().to_owned(),
+                changes: 0,
+            }
         })
     }
 
@@ -180,8 +187,14 @@ impl World {
             }
         } else {
             assert_eq!(self.revision(), before, "{method} {uri} changes something: {reply:?}");
-            assert!(method == "HEAD" || !reply.body.is_empty(), "{method} {uri} fails without a word: {reply:?}");
-            assert!(!format!("{reply:?}").contains(&self.stray), "{method} {uri} repeats a secret: {reply:?}");
+            assert!(
+                method == "HEAD" || !reply.body.is_empty(),
+                "{method} {uri} fails without a word: {reply:?}"
+            );
+            assert!(
+                !format!("{reply:?}").contains(&self.stray),
+                "{method} {uri} repeats a secret: {reply:?}"
+            );
         }
         Some(reply)
     }
@@ -305,5 +318,7 @@ fn keeper() -> Vec<Statement> {
 /// Bytes that no URI has, written as clients write them. A percent sign stays: wrong escapes are to be tried too.
 fn escaped(text: &[u8]) -> String {
     let plain = |byte: u8| byte.is_ascii_graphic() && !br##""#<>\^`{|}"##.contains(&byte);
-    text.iter().map(|&byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    text.iter()
+        .map(|&byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
