@@ -65,7 +65,8 @@ impl Client {
 
 /// A GET with the owner's secret, if there is one to be sent.
 pub(crate) fn get(path: &str, header: &str, secret: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\naccept: */*\r\n{header}: {secret}\r\n\r\n").into_bytes()
+    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\naccept: */*\r\n{header}: {secret}\r\n\r\n")
+        .into_bytes()
 }
 
 /// A POST with the owner's secret and a JSON body.

@@ -76,7 +76,9 @@ impl Figure {
             self.floor.map(amount).unwrap_or_default(),
             self.ratio.map(ratio).unwrap_or_default(),
             self.goal_text(),
-            self.holds(0.0).map(|holds| if holds { "holds" } else { "MISSED" }.to_owned()).unwrap_or_default(),
+            self.holds(0.0)
+                .map(|holds| if holds { "holds" } else { "MISSED" }.to_owned())
+                .unwrap_or_default(),
         ]
     }
 

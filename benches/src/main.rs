@@ -60,7 +60,9 @@ fn run() -> Fallible<ExitCode> {
         }
         // The two floors are this program again, each in a process of its own.
         options::Command::BareLoop(database) => return bare_loop::run(&database).map(|()| ExitCode::SUCCESS),
-        options::Command::FixedRoute(lengths) => return fixed_route::run(&lengths).map(|()| ExitCode::SUCCESS),
+        options::Command::FixedRoute(lengths) => {
+            return fixed_route::run(&lengths).map(|()| ExitCode::SUCCESS);
+        }
         options::Command::Fill(directory, options) => {
             return million::fill(&options, &directory).map(|_| ExitCode::SUCCESS);
         }

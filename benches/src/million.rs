@@ -58,7 +58,8 @@ fn starts(options: &Options, jeton: &Path, data: &Path, report: &mut Report) -> 
 }
 
 fn memory(when: &str, server: &Server) -> Fallible<Figure> {
-    Ok(Figure::plain(format!("resident memory {when}"), server.resident_mib()?, "MiB").goal(Goal::AtMost(150.0)))
+    Ok(Figure::plain(format!("resident memory {when}"), server.resident_mib()?, "MiB")
+        .goal(Goal::AtMost(150.0)))
 }
 
 /// Random tokens are found by both dialects, and secrets of their owners are good.
@@ -80,13 +81,7 @@ fn get_some(server: &Server, population: &Population, dice: &mut Dice) -> Fallib
     Ok(())
 }
 
-fn lists(
-    server: &Server,
-    tokens: u32,
-    limit: u32,
-    dice: &mut Dice,
-    report: &mut Report,
-) -> Fallible<()> {
+fn lists(server: &Server, tokens: u32, limit: u32, dice: &mut Dice, report: &mut Report) -> Fallible<()> {
     let mut client = server.client()?;
     let end = u64::from(tokens - limit);
     for place in ["first", "middle", "last", "random"] {

@@ -7,6 +7,7 @@
 
 use std::path::Path;
 
+use jeton_core::authority::Authority;
 use jeton_core::change::{Actor, Event, Proposal, Revision};
 use jeton_core::digest::ServerKey;
 use jeton_core::id::{AccountId, MemberId, RoleId, TokenId};
@@ -17,7 +18,6 @@ use jeton_core::rule::{self, Founding, Fresh, Mint};
 use jeton_core::secret::{Secret, SecretFormat};
 use jeton_core::timestamp::Timestamp;
 use jeton_core::token::{ApiVersion, Scope, Token, TokenKind};
-use jeton_core::authority::Authority;
 use jeton_store::{Outcome, Sqlite, Store};
 
 use crate::Fallible;
@@ -33,7 +33,13 @@ const FIRST: i64 = 1_704_067_200_000;
 const SPAN: i64 = 3 * 365 * 86_400_000;
 
 const NAMES: [&str; 8] = [
-    "deploy", "CI of the web shop", "laptop", "Terraform, production", "nightly export", "a", "Grafana",
+    "deploy",
+    "CI of the web shop",
+    "laptop",
+    "Terraform, production",
+    "nightly export",
+    "a",
+    "Grafana",
     "integration tests of the payment service, staging environment, team Kestrel",
 ];
 
@@ -50,7 +56,8 @@ pub(crate) fn fill(database: &Path, tokens: u32, seed: u64) -> Fallible<Populati
     let mint = Mint { format: SecretFormat::new("jtn")?, key: ServerKey::new(KEY.into()) };
     let store = Sqlite::open(database, "the benchmark")?;
     pollster::block_on(store.bind_key(mint.key.fingerprint()))?;
-    let mut maker = Maker { dice: Dice::new(seed), mint, account: None, members: Vec::new(), roles: Vec::new() };
+    let mut maker =
+        Maker { dice: Dice::new(seed), mint, account: None, members: Vec::new(), roles: Vec::new() };
     let mut group = maker.founding()?;
     commit(&store, &mut group)?;
     group.extend((0..12).map(|number| maker.role(number)).collect::<Fallible<Vec<_>>>()?);
@@ -169,7 +176,11 @@ impl Maker {
             owner: self.members[owner].0,
             kind,
             name: NAMES[pick(&mut self.dice, NAMES.len())].to_owned(),
-            description: if self.dice.below(5) == 0 { "Made for the rollout".to_owned() } else { String::new() },
+            description: if self.dice.below(5) == 0 {
+                "Made for the rollout".to_owned()
+            } else {
+                String::new()
+            },
             scope: self.scope(),
             ceiling: Authority::default(),
             api_version: ApiVersion::LATEST,

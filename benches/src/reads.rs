@@ -39,8 +39,9 @@ pub(crate) fn measure(options: &Options, jeton: &Path, report: &mut Report) -> F
     }
     let fixed = FixedRoute::start(&lengths)?;
     let [of_launchdarkly, of_canvus] = requests;
-    let constant =
-        |length| Load::new(fixed.address, CLIENTS, client::get(&fixed_route::path(length), "authorization", OWNER));
+    let constant = |length| {
+        Load::new(fixed.address, CLIENTS, client::get(&fixed_route::path(length), "authorization", OWNER))
+    };
     let mut sides = [
         Load::new(server.address, CLIENTS, of_launchdarkly)?,
         Load::new(server.address, CLIENTS, of_canvus)?,

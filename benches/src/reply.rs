@@ -18,7 +18,8 @@ pub(crate) fn head(bytes: &[u8]) -> Fallible<Option<Head>> {
         return Ok(None);
     };
     let text = std::str::from_utf8(&bytes[..body])?;
-    let status = text.get(9..12).and_then(|digits| digits.parse().ok()).ok_or("an answer that is not HTTP")?;
+    let status =
+        text.get(9..12).and_then(|digits| digits.parse().ok()).ok_or("an answer that is not HTTP")?;
     let length = text.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?

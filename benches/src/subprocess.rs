@@ -39,7 +39,9 @@ impl Subprocess {
     pub(crate) fn line(&mut self) -> Fallible<String> {
         let mut line = String::new();
         if self.output.read_line(&mut line)? == 0 {
-            return Err(format!("a process of the benchmark has ended early: {:?}", self.child.wait()?).into());
+            return Err(
+                format!("a process of the benchmark has ended early: {:?}", self.child.wait()?).into()
+            );
         }
         Ok(line.trim_end().to_owned())
     }

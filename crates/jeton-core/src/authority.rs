@@ -11,6 +11,10 @@ use crate::role::{BasePermissions, BaseRole};
 /// The longest ceiling. Each mint by a narrow token can add to the chain, and it must not grow for ever.
 pub const MAX_GRANTS: usize = 16;
 
+/// The weight of the heaviest ceiling, in bytes, as [`Policy::weight`] counts: a ceiling is read with every use of its
+/// token and written with every change of it.
+pub const MAX_WEIGHT: usize = 64 * 1024;
+
 /// Grants that must all agree. Without any, everything is allowed: an unbounded ceiling.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Authority(Vec<Grant>);
@@ -30,6 +34,29 @@ impl Authority {
     /// The grants.
     pub fn grants(&self) -> &[Grant] {
         &self.0
+    }
+
+    /// What the policies in it weigh together.
+    pub fn weight(&self) -> usize {
+        let policies = self.0.iter().flat_map(|grant| match grant {
+            Grant::AnyOf(grants) => grants.as_slice(),
+            Grant::Base(_) | Grant::Member { .. } => &[],
+        });
+        policies.map(|grant| grant.policy.weight()).sum()
+    }
+
+    /// The same authority with each policy put through `replace`, for sharing equal ones.
+    #[must_use]
+    pub fn map_policies(&self, mut replace: impl FnMut(&Policy) -> Policy) -> Self {
+        let mut shared = |grant: &PolicyGrant| PolicyGrant {
+            base_permissions: grant.base_permissions,
+            policy: replace(&grant.policy),
+        };
+        let grant = |grant: &Grant| match grant {
+            Grant::AnyOf(grants) => Grant::AnyOf(grants.iter().map(&mut shared).collect()),
+            other => other.clone(),
+        };
+        Self(self.0.iter().map(grant).collect())
     }
 
     /// Whether every grant allows the action on the resource.

@@ -56,6 +56,8 @@ pub struct Caller {
     pub api_version: ApiVersion,
     /// The token's owner; for a service token the member who made it, whatever has become of them.
     pub member: Arc<Member>,
+    /// Whether the secret was one that has been replaced and works only until its grace ends.
+    pub retiring: bool,
     /// What the token brings: scope and ceiling.
     inherent: Authority,
     /// What the owner may now. A service token does not depend on it.
@@ -87,11 +89,18 @@ impl Caller {
             token,
             kind: rights.kind,
             api_version: rights.api_version,
+            retiring: false,
             inherent: Authority::all_of(scope.into_iter().chain(rights.ceiling.grants().iter().cloned())),
             member_now,
             member: owner,
             basis,
         }
+    }
+
+    /// The same caller, who presented a secret that has been replaced.
+    #[must_use]
+    pub fn with_retiring_secret(self) -> Self {
+        Self { retiring: true, ..self }
     }
 
     /// Whether the action on the resource is allowed.

@@ -20,7 +20,7 @@
 //! enough), what base permissions grant when a policy is silent, and how a statement looks on the wire.
 
 use std::fmt;
-use std::hash::{Hash, Hasher};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 pub mod action;
@@ -57,6 +57,9 @@ struct Inner {
     statements: Box<[Statement]>,
     /// The resource part of the statement at the same index. Actions need no second form: they are matched as written.
     reaches: Box<[Reach]>,
+    /// Of the statements. Authentication compares policies, and nearly all differ here already.
+    fingerprint: u64,
+    weight: usize,
 }
 
 impl Policy {
@@ -68,7 +71,15 @@ impl Policy {
     /// was silently left out would be a grant.
     pub fn new(statements: Vec<Statement>) -> Result<Policy, PolicyError> {
         let reaches = validate::reaches(&statements)?;
-        Ok(Policy(Arc::new(Inner { statements: statements.into(), reaches })))
+        let mut hasher = DefaultHasher::new();
+        statements.hash(&mut hasher);
+        let (fingerprint, weight) = (hasher.finish(), validate::weight(&statements));
+        Ok(Policy(Arc::new(Inner { statements: statements.into(), reaches, fingerprint, weight })))
+    }
+
+    /// What the policy costs to keep, in bytes, roughly; at most [`PolicyLimits::TOTAL_BYTES`].
+    pub fn weight(&self) -> usize {
+        self.0.weight
     }
 
     /// The statements as they were given, in the order in which they were given.
@@ -103,7 +114,8 @@ impl Policy {
 
 impl PartialEq for Policy {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.statements() == other.statements()
+        Arc::ptr_eq(&self.0, &other.0)
+            || (self.0.fingerprint == other.0.fingerprint && self.statements() == other.statements())
     }
 }
 
@@ -111,7 +123,7 @@ impl Eq for Policy {}
 
 impl Hash for Policy {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.statements().hash(state);
+        state.write_u64(self.0.fingerprint);
     }
 }
 

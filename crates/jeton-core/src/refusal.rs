@@ -36,6 +36,9 @@ pub enum Refusal {
     /// The answer would hand out a secret that is good for more than the caller's.
     #[error("A token cannot be reset by one that may do less, because the answer holds the new secret")]
     StrongerThanCaller,
+    /// A replaced secret would take its token over from whoever replaced it.
+    #[error("This secret has been replaced: reset the token with its new secret, or with another token")]
+    RetiringSecret,
     /// There is no such token that the caller may know of.
     #[error("There is no such access token")]
     NoSuchToken,

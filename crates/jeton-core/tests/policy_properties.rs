@@ -267,7 +267,8 @@ proptest! {
 #[test]
 fn the_largest_policy_of_stars_is_evaluated() {
     let stars = "*a".repeat((PolicyLimits::SPECIFIER_BYTES - "service-token/b".len()) / 2);
-    let count = PolicyLimits::TOTAL_BYTES / PolicyLimits::SPECIFIER_BYTES - 1;
+    let weight = PolicyLimits::SPECIFIER_BYTES + "*".len() + 2 * PolicyLimits::ITEM_BYTES;
+    let count = PolicyLimits::TOTAL_BYTES / weight;
     let policy = Policy::new(vec![allow(&format!("service-token/{stars}b")); count]).unwrap();
     let token = "a".repeat(1000);
     let evaluate = |token: &str| {

@@ -33,6 +33,8 @@ use crate::{Dead, Identity};
 const SMALLEST: usize = 1024;
 const DEAD: u64 = 0;
 const NEVER_ENDS: u64 = u64::MAX;
+/// The bit beside an entry's number that says that the secret has been replaced.
+const RETIRING: u64 = 1 << 63;
 
 /// Every credential by its digest.
 pub struct Credentials {
@@ -48,7 +50,7 @@ impl Credentials {
     pub(crate) fn find(&self, digest: &Digest, now: Timestamp) -> Result<Identity, Dead> {
         let table = self.table.load();
         let slot = table.slot(tag(digest)).ok_or(Dead::Unknown)?;
-        let identity = table.entry(slot).identity();
+        let identity = table.identity(slot);
         match slot.until.load(Ordering::Acquire) {
             DEAD => Err(Dead::Unknown),
             NEVER_ENDS => Ok(identity),
@@ -63,7 +65,7 @@ impl Credentials {
         let entry = table.add_entry(credential, rights);
         table.put(tag(&credential.digest), until(credential.expires_at, None), entry);
         if let Some((digest, ends_at)) = &credential.retiring {
-            table.put(tag(digest), until(credential.expires_at, Some(*ends_at)), entry);
+            table.put(tag(digest), until(credential.expires_at, Some(*ends_at)), entry | RETIRING);
         }
     }
 
@@ -72,7 +74,7 @@ impl Credentials {
         self.make_room(2, 0);
         let table = self.table.load();
         let Some(slot) = table.slot(tag(&before.digest)) else { return };
-        let number = slot.entry.load(Ordering::Relaxed);
+        let number = slot.entry.load(Ordering::Relaxed) & !RETIRING;
         let entry = table.entry(slot);
         entry.rights.store(rights.number(), Ordering::Release);
         let kept = [Some(after.digest), after.retiring.map(|(digest, _)| digest)];
@@ -81,7 +83,7 @@ impl Credentials {
             table.end(tag(&gone), DEAD);
         }
         if let Some((digest, ends_at)) = &after.retiring {
-            table.end(tag(digest), until(after.expires_at, Some(*ends_at)));
+            table.retire(tag(digest), until(after.expires_at, Some(*ends_at)));
         }
         table.put(tag(&after.digest), until(after.expires_at, None), number);
         entry.revision.store(after.revision.number(), Ordering::Release);
@@ -115,8 +117,7 @@ impl Credentials {
     pub(crate) fn living(&self) -> Vec<(u128, u64, Identity)> {
         let table = self.table.load();
         let used = table.slots.iter().filter(|slot| slot.until.load(Ordering::Acquire) != DEAD);
-        used.map(|slot| (slot.tag(), slot.until.load(Ordering::Acquire), table.entry(slot).identity()))
-            .collect()
+        used.map(|slot| (slot.tag(), slot.until.load(Ordering::Acquire), table.identity(slot))).collect()
     }
 
     /// Bytes that the table takes at its present size.
@@ -162,6 +163,7 @@ struct Slot {
     low: AtomicU64,
     /// Milliseconds since the epoch from which the secret is refused; [`DEAD`], [`NEVER_ENDS`].
     until: AtomicU64,
+    /// The number of the token's entry, with [`RETIRING`] if this secret has been replaced.
     entry: AtomicU64,
 }
 
@@ -171,7 +173,7 @@ impl Slot {
     }
 
     fn entry_number(&self) -> usize {
-        usize::try_from(self.entry.load(Ordering::Relaxed)).expect("an entry's number")
+        usize::try_from(self.entry.load(Ordering::Relaxed) & !RETIRING).expect("an entry's number")
     }
 
     fn tag(&self) -> u128 {
@@ -197,7 +199,8 @@ impl Entry {
         let revision = self.revision.load(Ordering::Acquire);
         let rights = self.rights.load(Ordering::Acquire);
         let (token, owner) = unpack(self.token.each_ref().map(|word| word.load(Ordering::Relaxed)));
-        Identity { token, owner, revision: Revision::new(revision), rights: Handle::from_number(rights) }
+        let (revision, rights) = (Revision::new(revision), Handle::from_number(rights));
+        Identity { token, owner, revision, rights, retiring: false }
     }
 }
 
@@ -269,6 +272,14 @@ impl Table {
         &self.entries[slot.entry_number()]
     }
 
+    fn identity(&self, slot: &Slot) -> Identity {
+        let identity = self.entry(slot).identity();
+        // After the revision: a rotation marks the slot before it steps the revision, so nobody gets the new revision
+        // with a secret that it replaced and that is not yet said to be.
+        let retiring = slot.entry.load(Ordering::Relaxed) & RETIRING != 0;
+        Identity { retiring, ..identity }
+    }
+
     fn add_entry(&self, credential: &Credential, rights: Handle) -> u64 {
         let number = self.entries_used.fetch_add(1, Ordering::Relaxed);
         let entry = &self.entries[usize::try_from(number).expect("an entry's number")];
@@ -305,6 +316,14 @@ impl Table {
         }
     }
 
+    /// Marks a secret as replaced, and sets its end.
+    fn retire(&self, tag: Tag, until: u64) {
+        if let Some(slot) = self.slot(tag) {
+            slot.entry.fetch_or(RETIRING, Ordering::Relaxed);
+            slot.until.store(until, Ordering::Release);
+        }
+    }
+
     /// A table with the living of this one and room for half as many again.
     fn rebuilt(&self) -> Self {
         let living = || self.slots.iter().filter(|slot| slot.until.load(Ordering::Relaxed) != DEAD);
@@ -314,7 +333,8 @@ impl Table {
             let old = slot.entry_number();
             let number = *moved[old].get_or_insert_with(|| table.copy_entry(&self.entries[old]));
             let tag = (slot.high.load(Ordering::Relaxed), slot.low.load(Ordering::Relaxed));
-            table.put(tag, slot.until.load(Ordering::Relaxed), number);
+            let retiring = slot.entry.load(Ordering::Relaxed) & RETIRING;
+            table.put(tag, slot.until.load(Ordering::Relaxed), number | retiring);
         }
         table
     }

@@ -30,6 +30,7 @@ struct Known {
     token: TokenId,
     owner: MemberId,
     revision: Revision,
+    retiring: bool,
     rights: Option<Arc<Rights>>,
 }
 
@@ -53,6 +54,7 @@ impl Index {
                 token: identity.token,
                 owner: identity.owner,
                 revision: identity.revision,
+                retiring: identity.retiring,
                 rights: self.rights.get(identity.rights),
             })
             .collect();

@@ -56,6 +56,8 @@ pub struct Identity {
     pub owner: MemberId,
     /// The change that last touched the token.
     pub revision: Revision,
+    /// Whether the secret was replaced and works only until its grace ends.
+    pub retiring: bool,
     /// What it may do by itself.
     pub(crate) rights: rights::Handle,
 }
@@ -155,7 +157,8 @@ impl Index {
             // The rights may have been replaced between the two looks; then the token's entry names others by now.
             if let Some(rights) = self.rights.get(identity.rights) {
                 let token = (identity.token, identity.revision);
-                return Ok(Caller::new(token, &rights, owner, &self.directory));
+                let caller = Caller::new(token, &rights, owner, &self.directory);
+                return Ok(if identity.retiring { caller.with_retiring_secret() } else { caller });
             }
         }
     }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jeton_core::caller::Rights;
-use jeton_core::token::TokenKind;
+use jeton_core::policy::Policy;
+use jeton_core::token::{Scope, TokenKind};
 
 /// The name of an entry. The lowest bit tells a service token from a personal one, so that verification need not look
 /// the entry up. A name is never used again: a reader that holds one from before a change finds nothing under it, and
@@ -38,6 +39,9 @@ pub struct RightsBook {
 #[derive(Default)]
 struct Counted {
     handles: HashMap<Arc<Rights>, (Handle, u64)>,
+    /// Every distinct policy, counted by the rights that hold it: many tokens that differ in their scope share the
+    /// ceiling of their maker.
+    policies: HashMap<Policy, u64>,
     next: u64,
 }
 
@@ -60,7 +64,7 @@ impl RightsBook {
             return *handle;
         }
         let handle = counted.name(rights.kind);
-        let rights = Arc::new(rights.clone());
+        let rights = Arc::new(counted.share(rights));
         self.by_handle.pin().insert(handle.0, Arc::clone(&rights));
         counted.handles.insert(rights, (handle, 1));
         handle
@@ -81,12 +85,44 @@ impl RightsBook {
         if *count == 0 {
             let handle = *handle;
             counted.handles.remove(rights);
+            counted.forget(rights);
             self.by_handle.pin().remove(&handle.0);
         }
     }
 }
 
 impl Counted {
+    /// The same rights, with each policy taken from the ones that are kept already.
+    fn share(&mut self, rights: &Rights) -> Rights {
+        let mut kept = |policy: &Policy| {
+            let known = self.policies.get_key_value(policy).map(|(known, _)| known.clone());
+            let shared = known.unwrap_or_else(|| policy.clone());
+            *self.policies.entry(shared.clone()).or_insert(0) += 1;
+            shared
+        };
+        let scope = match &rights.scope {
+            Scope::Inline(policy) => Scope::Inline(kept(policy)),
+            other => other.clone(),
+        };
+        Rights { scope, ceiling: rights.ceiling.map_policies(kept), ..*rights }
+    }
+
+    fn forget(&mut self, rights: &Rights) {
+        let mut drop_one = |policy: &Policy| {
+            if let Some(count) = self.policies.get_mut(policy) {
+                *count -= 1;
+                if *count == 0 {
+                    self.policies.remove(policy);
+                }
+            }
+            policy.clone()
+        };
+        if let Scope::Inline(policy) = &rights.scope {
+            drop_one(policy);
+        }
+        let _ = rights.ceiling.map_policies(drop_one);
+    }
+
     fn name(&mut self, kind: TokenKind) -> Handle {
         let handle = Handle(self.next << 1 | u64::from(kind == TokenKind::Service));
         self.next += 1;

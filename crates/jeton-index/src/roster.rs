@@ -41,6 +41,8 @@ pub struct Page {
     pub ids: Vec<TokenId>,
     /// The length of the whole list.
     pub total: u64,
+    /// Whether others come after these.
+    pub more: bool,
 }
 
 /// The rosters of all accounts.
@@ -61,7 +63,9 @@ impl Rosters {
     pub fn page(&self, account: AccountId, selection: Selection, start: Start, limit: usize) -> Page {
         let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
         let empty = Ids::default();
-        let Some(roster) = accounts.get(&account) else { return Page { ids: Vec::new(), total: 0 } };
+        let Some(roster) = accounts.get(&account) else {
+            return Page { ids: Vec::new(), total: 0, more: false };
+        };
         let personal = |member| roster.personal.get(member).unwrap_or(&empty);
         let (one, other) = match &selection {
             Selection::All => (&roster.all, &empty),
@@ -73,7 +77,9 @@ impl Rosters {
             Start::Offset(offset) => split(one, other, usize::try_from(offset).unwrap_or(usize::MAX)),
             Start::After(id) => (one.rank_after(id), other.rank_after(id)),
         };
-        Page { ids: merged(one, other, from, limit), total: total as u64 }
+        let ids = merged(one, other, from, limit);
+        let more = from.0 + from.1 + ids.len() < total;
+        Page { ids, total: total as u64, more }
     }
 
     /// How many tokens the account has.
@@ -192,12 +198,12 @@ impl Ids {
     }
 
     fn insert(&mut self, id: TokenId) {
-        let at = self.chunk_for(id);
-        let Some(chunk) = self.chunks.get_mut(at) else {
-            self.chunks.push(vec![id]);
-            self.length += 1;
+        if self.last().is_none_or(|last| last < id) {
+            self.append(id);
             return;
-        };
+        }
+        let at = self.chunk_for(id);
+        let Some(chunk) = self.chunks.get_mut(at) else { return };
         let Err(place) = chunk.binary_search(&id) else { return };
         if chunk.len() < CHUNK {
             chunk.insert(place, id);
@@ -212,6 +218,27 @@ impl Ids {
             chunk.insert(place, id);
         }
         self.length += 1;
+    }
+
+    fn last(&self) -> Option<TokenId> {
+        self.chunks.last()?.last().copied()
+    }
+
+    /// Takes in an id that comes after all others. There are as many short lists as members, so room is made in small
+    /// steps: doubling would leave a third of it unused.
+    fn append(&mut self, id: TokenId) {
+        self.length += 1;
+        if let Some(chunk) = self.chunks.last_mut().filter(|chunk| chunk.len() < CHUNK) {
+            if chunk.len() == chunk.capacity() {
+                chunk.reserve_exact((chunk.len() / 4 + 4).min(CHUNK - chunk.len()));
+            }
+            chunk.push(id);
+            return;
+        }
+        if self.chunks.is_empty() {
+            self.chunks.reserve_exact(1);
+        }
+        self.chunks.push(vec![id]);
     }
 
     fn remove(&mut self, id: TokenId) {

@@ -12,13 +12,15 @@ use std::future::Future;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
+use axum::http::HeaderValue;
+use axum::http::header::CACHE_CONTROL;
 use axum::response::Response;
 use axum::routing::{MethodRouter, Router, any};
 
 use crate::Shared;
 use crate::ask::{self, Ask};
 use crate::gate::Prefers;
-use crate::surfaces;
+use crate::routes;
 use crate::trouble::Trouble;
 
 pub(crate) use answer::tell;
@@ -37,7 +39,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         ("/users/{id}/access-tokens/{token}", single),
         ("/server-info", methods().get(server_info)),
     ];
-    surfaces::routes("/api/v1", paths, any(no_such_route))
+    routes::under("/api/v1", paths, any(no_such_route))
 }
 
 /// What every path has: other methods are refused.
@@ -53,7 +55,10 @@ where
 {
     let (_, ask) = ask::open(&shared, request, Prefers::PrivateToken).await;
     let outcome = async { handler(ask?).await };
-    outcome.await.unwrap_or_else(|trouble| tell(&trouble))
+    let mut response = outcome.await.unwrap_or_else(|trouble| tell(&trouble));
+    // Nobody on the way may keep what a token was shown, and `Private-Token` does not tell a cache that it is one.
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// What the server is. Needs no token, and a bad one does not matter.

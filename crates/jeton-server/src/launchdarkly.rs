@@ -18,8 +18,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
-use axum::http::header::ORIGIN;
+use axum::http::header::{CACHE_CONTROL, ORIGIN};
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use axum::routing::{MethodRouter, Router, any};
 
@@ -28,7 +28,7 @@ use crate::ask::{self, Ask};
 use crate::gate::Prefers;
 use crate::http::cors;
 use crate::http::request_id::RequestId;
-use crate::surfaces;
+use crate::routes;
 use crate::trouble::Trouble;
 
 pub(crate) use answer::tell;
@@ -49,7 +49,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         ("/caller-identity", methods().get(|State(shared), request| run(shared, request, identity::caller))),
         ("/versions", methods().get(|State(shared), request| run(shared, request, identity::versions))),
     ];
-    surfaces::routes("/api/v2", paths, any(no_such_route))
+    routes::under("/api/v2", paths, any(no_such_route))
 }
 
 /// What every path has: preflights are answered, other methods are refused.
@@ -76,6 +76,8 @@ where
     if let Some(rate) = admitted.and_then(|admitted| admitted.rate) {
         answer::rate(response.headers_mut(), &rate);
     }
+    // Nobody on the way may keep what a token was shown.
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     cors::allow(&origin, response.headers_mut());
     response
 }

@@ -21,6 +21,7 @@ pub mod http;
 mod launchdarkly;
 mod operations;
 mod pages;
+mod routes;
 mod surfaces;
 mod trouble;
 

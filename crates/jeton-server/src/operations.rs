@@ -72,8 +72,7 @@ pub(crate) fn tell(trouble: &Trouble) -> Response {
         Trouble::Internal => (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL.to_owned()),
     };
     let title = status.canonical_reason().unwrap_or("Error");
-    let problem =
-        json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": harmless(&detail) });
+    let problem = json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": harmless(&detail) });
     let mut response = reply(status, problem.to_string());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     challenge(&mut response, trouble);

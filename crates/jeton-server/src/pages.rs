@@ -1,8 +1,9 @@
-//! Lists without pages, whatever their length: read from the store piece by piece, and written while the client reads.
+//! Lists, written while the client reads them, whatever their length.
 //!
 //! A list that fits into one piece, as nearly all do, is an ordinary answer. A longer one holds the memory of two pieces
-//! at the most, however slowly its reader takes it. If the store fails halfway the connection is cut: a list that only
-//! looks complete would be a lie.
+//! at the most, however slowly its reader takes it, and its reader has to be admitted anew for each: a token that is
+//! revoked, or a member who is demoted, gets no further than what is on the way already. If that or the store fails
+//! halfway the connection is cut: a list that only looks complete would be a lie.
 
 use std::io;
 use std::pin::Pin;
@@ -13,102 +14,136 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http_body::Frame as BodyFrame;
-use jeton_service::{Start, TokenPage, TokenView, Visible};
+use http_body::Frame;
+use jeton_service::{Service, Session, Start, TokenPage, TokenView, Visible};
 use tokio::sync::mpsc;
 
 use crate::ask::Ask;
 use crate::trouble::Trouble;
 
-/// Tokens in one piece.
-const PIECE: usize = 1000;
+/// Tokens in one piece. Each may come with texts and a policy of a hundred kilobytes.
+const PIECE: usize = 25;
 
-/// What stands around the tokens. What comes after them may tell how many there were.
-pub(crate) struct Frame<A> {
+/// What is listed, and how it is written.
+pub(crate) struct List<S, W, A> {
+    /// Decides, anew for each piece, which tokens its reader sees.
+    pub(crate) select: S,
+    /// Where the list begins.
+    pub(crate) start: Start,
+    /// How many tokens it shows at the most.
+    pub(crate) limit: u64,
+    /// What stands before the tokens.
     pub(crate) before: &'static str,
+    /// Writes one token. Commas come between.
+    pub(crate) write: W,
+    /// What stands after the tokens.
     pub(crate) after: A,
 }
 
-/// Answers with the whole list, each token written by `write`, with commas between.
-pub(crate) async fn answer<A, W>(
-    ask: Ask,
-    visible: Visible,
-    frame: Frame<A>,
-    write: W,
-) -> Result<Response, Trouble>
+/// What there is to tell after a list.
+pub(crate) struct Told {
+    /// How many tokens it showed.
+    pub(crate) shown: u64,
+    /// How many there were in all when it began.
+    pub(crate) total: u64,
+}
+
+/// Answers with a list.
+pub(crate) async fn answer<S, W, A>(ask: Ask, list: List<S, W, A>) -> Result<Response, Trouble>
 where
-    A: FnOnce(u64) -> String + Send + 'static,
-    W: Fn(&TokenView) -> serde_json::Result<String> + Send + 'static,
+    S: Fn(&Service, &Session) -> Result<Visible, Trouble> + Send + Sync + 'static,
+    W: Fn(&TokenView) -> serde_json::Result<String> + Send + Sync + 'static,
+    A: FnOnce(Told) -> String + Send + Sync + 'static,
 {
-    let first = ask.service().list(&ask.session, visible, Start::Offset(0), PIECE).await?;
-    let mut writer = Writer { write, count: 0 };
-    let mut text = frame.before.to_owned();
-    writer.append(&mut text, &first).map_err(|_| Trouble::Internal)?;
-    let body = if first.total <= first.items.len() as u64 {
-        text.push_str(&(frame.after)(writer.count));
-        Body::from(text)
-    } else {
+    let mut text = list.before.to_owned();
+    let mut walk = Walk { start: list.start, shown: 0, total: 0, list, ask };
+    let first = walk.page().await?;
+    walk.total = first.total;
+    let more = walk.append(&mut text, &first)?;
+    let body = if more {
         let (pieces, body) = mpsc::channel(1);
-        tokio::spawn(rest(ask, visible, first.end, text, writer, frame.after, pieces));
+        tokio::spawn(walk.rest(text, pieces));
         Body::new(Pieces(body))
+    } else {
+        walk.end(&mut text);
+        Body::from(text)
     };
     let json = HeaderValue::from_static("application/json");
     Ok((StatusCode::OK, [(CONTENT_TYPE, json)], body).into_response())
 }
 
-type Piece = Result<Bytes, io::Error>;
-
-async fn rest<A, W>(
+/// A list on its way.
+struct Walk<S, W, A> {
     ask: Ask,
-    visible: Visible,
-    mut end: Option<jeton_core::id::TokenId>,
-    mut text: String,
-    mut writer: Writer<W>,
-    after: A,
-    pieces: mpsc::Sender<Piece>,
-) where
-    A: FnOnce(u64) -> String,
+    list: List<S, W, A>,
+    start: Start,
+    shown: u64,
+    total: u64,
+}
+
+impl<S, W, A> Walk<S, W, A>
+where
+    S: Fn(&Service, &Session) -> Result<Visible, Trouble>,
     W: Fn(&TokenView) -> serde_json::Result<String>,
+    A: FnOnce(Told) -> String,
 {
-    while let Some(start) = end {
-        // A reader that has gone away ends the work.
-        if pieces.send(Ok(Bytes::from(std::mem::take(&mut text)))).await.is_err() {
-            return;
-        }
-        let page = ask.service().list(&ask.session, visible, Start::After(start), PIECE).await;
-        let written = page.map_err(io::Error::other).and_then(|page| {
-            writer.append(&mut text, &page)?;
-            Ok(page.end)
-        });
-        match written {
-            Ok(next) => end = next,
-            Err(error) => {
-                let _ = pieces.send(Err(error)).await;
+    async fn rest(mut self, mut text: String, pieces: mpsc::Sender<Piece>) {
+        let mut more = true;
+        while more {
+            // A reader that has gone away ends the work.
+            if pieces.send(Ok(Bytes::from(std::mem::take(&mut text)))).await.is_err() {
                 return;
             }
+            more = match self.next(&mut text).await {
+                Ok(more) => more,
+                Err(_) => {
+                    let _ = pieces.send(Err(io::ErrorKind::Interrupted.into())).await;
+                    return;
+                }
+            };
         }
+        self.end(&mut text);
+        let _ = pieces.send(Ok(Bytes::from(text))).await;
     }
-    text.push_str(&after(writer.count));
-    let _ = pieces.send(Ok(Bytes::from(text))).await;
-}
 
-struct Writer<W> {
-    write: W,
-    count: u64,
-}
+    async fn next(&mut self, text: &mut String) -> Result<bool, Trouble> {
+        self.ask.session = self.ask.service().renewed(&self.ask.session)?;
+        let page = self.page().await?;
+        self.append(text, &page)
+    }
 
-impl<W: Fn(&TokenView) -> serde_json::Result<String>> Writer<W> {
-    fn append(&mut self, text: &mut String, page: &TokenPage) -> serde_json::Result<()> {
+    async fn page(&self) -> Result<TokenPage, Trouble> {
+        let (service, session) = (self.ask.service(), &self.ask.session);
+        let visible = (self.list.select)(service, session)?;
+        Ok(service.list(session, visible, self.start, self.room()).await?)
+    }
+
+    fn room(&self) -> usize {
+        usize::try_from(self.list.limit - self.shown).map_or(PIECE, |room| room.min(PIECE))
+    }
+
+    /// Writes a page down. `true` if there may be another.
+    fn append(&mut self, text: &mut String, page: &TokenPage) -> Result<bool, Trouble> {
+        let full = page.more;
         for view in &page.items {
-            if self.count > 0 {
+            if self.shown > 0 {
                 text.push(',');
             }
-            text.push_str(&(self.write)(view)?);
-            self.count += 1;
+            text.push_str(&(self.list.write)(view).map_err(|_| Trouble::Internal)?);
+            self.shown += 1;
         }
-        Ok(())
+        if let Some(end) = page.end {
+            self.start = Start::After(end);
+        }
+        Ok(full && self.room() > 0)
+    }
+
+    fn end(self, text: &mut String) {
+        text.push_str(&(self.list.after)(Told { shown: self.shown, total: self.total }));
     }
 }
+
+type Piece = Result<Bytes, io::Error>;
 
 /// A body that comes from a channel.
 struct Pieces(mpsc::Receiver<Piece>);
@@ -120,7 +155,7 @@ impl http_body::Body for Pieces {
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<BodyFrame<Bytes>, io::Error>>> {
-        self.0.poll_recv(cx).map(|piece| piece.map(|piece| piece.map(BodyFrame::data)))
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        self.0.poll_recv(cx).map(|piece| piece.map(|piece| piece.map(Frame::data)))
     }
 }

@@ -1,16 +1,13 @@
-//! Which surface a path belongs to: its routes, and the answers that are given in place of a handler's.
-
-use std::sync::Arc;
+//! Which surface a path belongs to, for the answers that are given in place of a handler's.
 
 use axum::body::Body;
 use axum::response::Response;
-use axum::routing::{MethodRouter, Router};
 
 use crate::http::Dialects;
 use crate::http::method_override::BadMethodOverride;
 use crate::http::request_id::RequestId;
 use crate::trouble::Trouble;
-use crate::{Shared, canvus, launchdarkly, operations};
+use crate::{canvus, launchdarkly, operations};
 
 /// The surfaces, by the beginning of a path.
 #[derive(Clone, Copy, Debug)]
@@ -35,21 +32,6 @@ impl Surface {
             Self::Own => operations::tell(trouble),
         }
     }
-}
-
-/// The routes of a surface: these paths under `base`, and `otherwise`, in the surface's own words, for all others there.
-///
-/// Each path may end in a slash. It is not redirected, because some clients follow no redirect on a write.
-pub(crate) fn routes(
-    base: &str,
-    paths: impl IntoIterator<Item = (&'static str, MethodRouter<Arc<Shared>>)>,
-    otherwise: MethodRouter<Arc<Shared>>,
-) -> Router<Arc<Shared>> {
-    let rest = Router::new().route(&format!("{base}/{{*rest}}"), otherwise);
-    paths.into_iter().fold(rest, |router, (path, methods)| {
-        let path = format!("{base}{path}");
-        router.route(&path, methods.clone()).route(&format!("{path}/"), methods)
-    })
 }
 
 impl Dialects for Surfaces {

@@ -96,7 +96,9 @@ impl From<BadJson> for Trouble {
 pub(crate) fn harmless(message: &str) -> String {
     const SHORTEST_SECRET: usize = jeton_core::secret::MIN_FOREIGN;
     const SHOWN: usize = 8;
-    let part_of_a_secret = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    let part_of_a_secret = |byte: u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'+' | b'/' | b'=' | b'~' | b'%')
+    };
     let mut told = String::with_capacity(message.len());
     let mut rest = message;
     while let Some(start) = rest.bytes().position(part_of_a_secret) {
@@ -125,7 +127,8 @@ mod tests {
         for (message, told) in [
             ("User ID me is not an integer", "User ID me is not an integer"),
             ("no role \"019b7ca98f2e6f9b6dae6f4c\"", "no role \"019b7ca98f2e6f9b6dae6f4c\""),
-            ("at /jtn_pat_0123456789012345678901234567890123456789012345!", "at /jtn_pat_…!"),
+            ("at /jtn_pat_0123456789012345678901234567890123456789012345!", "at /jtn_pat…!"),
+            ("no role \"Zm9vYmFyYmF6+cXV4/MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=\"", "no role \"Zm9vYmFy…\""),
             ("W1bns7ZYuN_u7fQTR3i6L0JopiRCGsbNjXRw7Z-yX0E", "W1bns7ZY…"),
             ("é ü", "é ü"),
         ] {

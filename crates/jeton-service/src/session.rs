@@ -42,8 +42,11 @@ impl Service {
         self.session(self.inner.mint.key.digest(presented))
     }
 
-    /// The same session on what is true now.
-    pub(crate) fn refreshed(&self, session: &Session) -> Result<Session, Unauthenticated> {
+    /// The same session on what is true now: who goes on for a while has to ask again.
+    ///
+    /// # Errors
+    /// If the secret has died.
+    pub fn renewed(&self, session: &Session) -> Result<Session, Unauthenticated> {
         self.session(session.digest)
     }
 

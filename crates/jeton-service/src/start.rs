@@ -142,7 +142,7 @@ async fn rebuild(store: &dyn Store) -> Result<Index, StoreError> {
     let revision = store
         .snapshot(
             &mut |tokens| {
-                let room = usize::try_from(tokens + tokens / 8).unwrap_or(usize::MAX);
+                let room = usize::try_from(tokens + tokens / 16).unwrap_or(usize::MAX);
                 with(&mut |index| *index = Index::with_capacity(room));
             },
             &mut |record| {

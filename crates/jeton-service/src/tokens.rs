@@ -47,6 +47,8 @@ pub struct TokenPage {
     pub end: Option<TokenId>,
     /// The length of the whole list.
     pub total: u64,
+    /// Whether others come after these.
+    pub more: bool,
 }
 
 impl Service {
@@ -93,7 +95,7 @@ impl Service {
         let end = page.ids.last().copied();
         let stored = self.inner.store.tokens(account, &page.ids).await?;
         let items = stored.into_iter().map(|stored| self.view(stored)).collect();
-        Ok(TokenPage { items, end, total: page.total })
+        Ok(TokenPage { items, end, total: page.total, more: page.more })
     }
 
     /// One token that the caller sees.
@@ -143,7 +145,7 @@ impl Service {
             if let Some(token) = self.commit(issued.proposal).await? {
                 return Ok((self.view(StoredToken { token, last_used_at: None }), issued.secret));
             }
-            current = Some(self.refreshed(session)?);
+            current = Some(self.renewed(session)?);
         }
         Err(Failure::Contended.into())
     }
@@ -187,7 +189,7 @@ impl Service {
             if let Some(token) = self.commit(proposal).await? {
                 return Ok(self.view(StoredToken { token, last_used_at: before.last_used_at }));
             }
-            current = self.refreshed(&current).map_err(Error::from)?;
+            current = self.renewed(&current).map_err(Error::from)?;
         }
         Err(Error::from(Failure::Contended).into())
     }
@@ -222,7 +224,7 @@ impl Service {
                 let view = self.view(StoredToken { token, last_used_at: before.last_used_at });
                 return Ok((view, issued.secret));
             }
-            current = self.refreshed(&current)?;
+            current = self.renewed(&current)?;
         }
         Err(Failure::Contended.into())
     }
@@ -239,7 +241,7 @@ impl Service {
             if self.commit(proposal).await?.is_some() {
                 return Ok(());
             }
-            current = self.refreshed(&current)?;
+            current = self.renewed(&current)?;
         }
         Err(Failure::Contended.into())
     }

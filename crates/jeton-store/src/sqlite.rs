@@ -25,7 +25,6 @@ use jeton_core::timestamp::Timestamp;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use crate::{Answer, Outcome, Store, StoreError, StoredToken};
-use error::failure;
 use lock::Lock;
 use write::Writer;
 
@@ -190,10 +189,9 @@ impl Store for Sqlite {
 
     fn backup<'a>(&'a self, to: &'a Path) -> Answer<'a, ()> {
         ready(move || {
-            if to.exists() {
-                return Err(StoreError::Broken(format!("the backup {} exists already", to.display())));
-            }
-            self.read(|connection| backup::copy(connection, to).map_err(|error| failure(&error)))
+            self.read(|connection| {
+                backup::copy(connection, to).map_err(|error| StoreError::Broken(error.to_string()))
+            })
         })
     }
 }

@@ -183,6 +183,7 @@ async fn a_user_id_is_an_integer_and_is_told_as_it_was_given() {
     for (given, status, msg) in [
         ("me", 400, "User ID me is not an integer"),
         ("current", 400, "User ID current is not an integer"),
+        ("", 400, "User ID  is not an integer"),
         ("1000.0", 400, "User ID 1000.0 is not an integer"),
         ("1e3", 400, "User ID 1e3 is not an integer"),
         ("0x3e8", 400, "User ID 0x3e8 is not an integer"),
@@ -342,6 +343,7 @@ async fn a_token_is_recognised_wherever_clients_put_it() {
     let owner = jeton.owner.secret.as_str();
     let bearer = format!("Bearer {owner}");
     let small = format!("bearer   {owner}");
+    let long = "x".repeat(10_000);
     for (headers, status) in [
         (vec![("private-token", owner)], 200),
         (vec![("Private-Token", owner)], 200),
@@ -358,6 +360,7 @@ async fn a_token_is_recognised_wherever_clients_put_it() {
         (vec![("private-token", "")], 401),
         (vec![("private-token", "nonsense")], 401),
         (vec![("private-token", bearer.as_str())], 401),
+        (vec![("private-token", long.as_str())], 401),
         (vec![("authorization", "Bearer")], 401),
         (vec![("authorization", "Basic b3duZXI6b3duZXI=")], 401),
         (vec![("cookie", "CanvusSession=e30=")], 401),

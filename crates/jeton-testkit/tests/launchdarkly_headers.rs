@@ -281,23 +281,36 @@ async fn content_types_of_requests() {
     assert_eq!(with(&jeton, "GET", &single, &[], "").await.expect(200).json()["name"], "ci");
 }
 
-/// Only what holds a secret is kept out of caches by name.
+/// What a token was shown is for nobody else: a cache on the way may not know `Private-Token` for a credential. What is
+/// for everybody may be kept.
 #[tokio::test]
-async fn an_answer_with_a_secret_is_stored_by_nobody() {
+async fn what_is_for_one_token_is_stored_by_nobody() {
     let jeton = Jeton::start().await;
     let (id, _) = create(&jeton).await;
-    let single = format!("{TOKENS}/{id}");
+    let (single, canvus) = (format!("{TOKENS}/{id}"), "/api/v1/users/1000/access-tokens");
     for (method, path, body, cache) in [
         ("POST", TOKENS, r#"{"role":"reader"}"#, Some("no-store")),
+        ("GET", TOKENS, "", Some("no-store")),
+        ("GET", &single, "", Some("no-store")),
+        ("HEAD", &single, "", Some("no-store")),
+        ("PATCH", &single, RENAME, Some("no-store")),
         ("POST", &format!("{single}/reset"), "", Some("no-store")),
-        ("POST", "/api/v1/users/1000/access-tokens", r#"{"description":"x"}"#, Some("no-store")),
-        ("GET", &single, "", None),
-        ("PATCH", &single, RENAME, None),
-        ("GET", TOKENS, "", None),
+        ("GET", "/api/v2/tokens/x", "", Some("no-store")),
+        ("POST", TOKENS, "{", Some("no-store")),
+        ("GET", "/api/v2/caller-identity", "", Some("no-store")),
+        ("DELETE", &single, "", Some("no-store")),
+        ("POST", canvus, r#"{"description":"x"}"#, Some("no-store")),
+        ("GET", canvus, "", Some("no-store")),
+        ("GET", "/api/v1/users/me/access-tokens", "", Some("no-store")),
+        ("GET", "/api/v2", "", None),
+        ("GET", "/api/v1/server-info", "", None),
     ] {
         let reply = with(&jeton, method, path, &[], body).await;
-        assert!(reply.status.is_success(), "{reply:?}");
         assert_eq!(reply.header("cache-control"), cache, "{method} {path}");
+    }
+    for path in [TOKENS, canvus] {
+        let reply = jeton.send("GET", path, &[], "").await.expect(401);
+        assert_eq!(reply.header("cache-control"), Some("no-store"), "{path}");
     }
 }
 

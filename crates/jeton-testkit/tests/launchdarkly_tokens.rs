@@ -461,7 +461,7 @@ async fn a_grace_ends_with_the_next_reset_and_with_the_token() {
     let jeton = Jeton::start().await;
     let day = 86_400_000;
     let end = NOW + 2 * day;
-    let created = create(&jeton, &json!({ "role": "reader", "expiry": end })).await.expect(201);
+    let created = create(&jeton, &json!({ "role": "admin", "expiry": end })).await.expect(201);
     let (id, first) = (created.string("_id"), created.string("token"));
     let reset = format!("{TOKENS}/{id}/reset?expiry={}", NOW + 9 * day);
     let second = owner(&jeton, "POST", &reset).await.expect(200).string("token");
@@ -469,6 +469,10 @@ async fn a_grace_ends_with_the_next_reset_and_with_the_token() {
     let third = owner(&jeton, "POST", &reset).await.expect(200).string("token");
     assert!(!works(&jeton, &first).await, "the oldest is out");
     assert!(works(&jeton, &second).await && works(&jeton, &third).await);
+
+    // The replaced one does what it did, but takes nothing over from whoever replaced it.
+    let reply = jeton.call(&second, "POST", &format!("{TOKENS}/{id}/reset"), None).await.expect(403);
+    assert_eq!(reply.json()["code"], "forbidden");
 
     // Both secrets are the same token.
     for secret in [&second, &third] {

@@ -208,7 +208,8 @@ async fn law_10_accounts_are_walls() {
     let (_, stranger) = jeton.add_account().await;
     let role = jeton.define_role("ops", Vec::new()).await;
     let (personal, _) = create(&jeton, &json!({ "name": "ours", "role": "reader" })).await;
-    let (service, _) = create(&jeton, &json!({ "name": "ours", "role": "reader", "serviceToken": true })).await;
+    let (service, _) =
+        create(&jeton, &json!({ "name": "ours", "role": "reader", "serviceToken": true })).await;
     let nobody = "0123456789abcdef01234567";
     let before = jeton.service.index().image();
     let rename = r#"[{"op":"replace","path":"/name","value":"theirs"}]"#;
@@ -227,7 +228,8 @@ async fn law_10_accounts_are_walls() {
         ];
         for (method, path, body) in calls {
             let real = jeton.call(&stranger.secret, method, &path.replace("ID", id), body).await.expect(404);
-            let none = jeton.call(&stranger.secret, method, &path.replace("ID", nobody), body).await.expect(404);
+            let none =
+                jeton.call(&stranger.secret, method, &path.replace("ID", nobody), body).await.expect(404);
             assert_eq!(real.json()["message"], none.json()["message"], "{method} {path}");
             assert_eq!(real.json()["msg"], none.json()["msg"], "{method} {path}");
         }

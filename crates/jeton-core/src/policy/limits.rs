@@ -17,6 +17,8 @@ impl PolicyLimits {
     pub const SPECIFIER_BYTES: usize = 1024;
     /// Length of an action, in bytes of UTF-8.
     pub const ACTION_BYTES: usize = 256;
-    /// All specifiers and actions of a policy together, in bytes of UTF-8.
+    /// What each specifier and action counts for besides its own text.
+    pub const ITEM_BYTES: usize = 32;
+    /// All specifiers and actions of a policy together, in bytes of UTF-8, with [`Self::ITEM_BYTES`] for each.
     pub const TOTAL_BYTES: usize = 64 * 1024;
 }

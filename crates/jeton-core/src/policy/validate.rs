@@ -19,14 +19,16 @@ fn check_size(statements: &[Statement]) -> Result<(), Fault> {
     if statements.len() > PolicyLimits::STATEMENTS {
         return Err(Fault::TooManyStatements);
     }
-    let bytes = |list: &[String]| list.iter().map(String::len).sum::<usize>();
-    let total: usize = statements
-        .iter()
-        .map(|it| {
-            bytes(&it.resources) + bytes(&it.not_resources) + bytes(&it.actions) + bytes(&it.not_actions)
-        })
-        .sum();
-    if total > PolicyLimits::TOTAL_BYTES { Err(Fault::LongPolicy) } else { Ok(()) }
+    if weight(statements) > PolicyLimits::TOTAL_BYTES { Err(Fault::LongPolicy) } else { Ok(()) }
+}
+
+/// All texts together, each counted with what it costs to keep a text at all: a thousand empty ones are not free.
+pub(super) fn weight(statements: &[Statement]) -> usize {
+    let cost = |list: &[String]| list.iter().map(|text| text.len() + PolicyLimits::ITEM_BYTES).sum::<usize>();
+    let lists = |it: &Statement| {
+        cost(&it.resources) + cost(&it.not_resources) + cost(&it.actions) + cost(&it.not_actions)
+    };
+    statements.iter().map(lists).sum()
 }
 
 fn reach(index: usize, statement: &Statement) -> Result<Reach, PolicyError> {

@@ -37,6 +37,9 @@ pub fn rotate(
     if before.kind == TokenKind::Personal && !caller.is_person(before.owner) {
         return Err(Refusal::SecretOfAnother);
     }
+    if before.id == caller.token && caller.retiring {
+        return Err(Refusal::RetiringSecret);
+    }
     if before.id != caller.token && !caller.authority().surely_covers(theirs) {
         return Err(Refusal::StrongerThanCaller);
     }

@@ -1,7 +1,7 @@
 //! What a token may be given: the caller's own strength is the bound, in base roles by their order, in everything else
 //! by a ceiling.
 
-use crate::authority::{Authority, Grant, MAX_GRANTS};
+use crate::authority::{Authority, Grant, MAX_GRANTS, MAX_WEIGHT};
 use crate::caller::{Caller, Roles};
 use crate::command::ScopeRequest;
 use crate::id::{MemberId, RoleId};
@@ -60,7 +60,7 @@ pub(super) fn ceiling(
     let bounds = if follows_caller { caller.inherent().clone() } else { caller.authority() };
     let bounds = bounds.grants().iter().filter(|grant| !is_owners(grant)).cloned();
     let ceiling = Authority::all_of(already.grants().iter().cloned().chain(bounds));
-    if ceiling.grants().len() > MAX_GRANTS {
+    if ceiling.grants().len() > MAX_GRANTS || ceiling.weight() > MAX_WEIGHT {
         return Err(Refusal::CeilingTooDeep);
     }
     Ok(ceiling)

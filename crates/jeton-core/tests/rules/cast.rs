@@ -223,6 +223,7 @@ pub(crate) fn answer<T: Debug>(result: &Result<T, Refusal>) -> &'static str {
         Err(Refusal::CeilingTooDeep) => "too deep",
         Err(Refusal::SecretOfAnother) => "secret of another",
         Err(Refusal::StrongerThanCaller) => "stronger",
+        Err(Refusal::RetiringSecret) => "retiring",
         Err(Refusal::NoSuchToken) => "no such token",
         Err(Refusal::NoSuchMember) => "no such member",
         Err(Refusal::NoSuchRole { .. }) => "no such role",

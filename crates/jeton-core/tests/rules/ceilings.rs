@@ -1,6 +1,6 @@
 //! Ceilings: what a narrow token makes or changes stays as narrow as itself, for ever.
 
-use jeton_core::authority::{Authority, Grant, MAX_GRANTS, PolicyGrant};
+use jeton_core::authority::{Authority, Grant, MAX_GRANTS, MAX_WEIGHT, PolicyGrant};
 use jeton_core::command::{Issue, ScopeRequest};
 use jeton_core::id::TokenId;
 use jeton_core::member::Member;
@@ -240,4 +240,30 @@ fn a_chain_of_ever_narrower_tokens_comes_to_an_end() {
     let caller = cast.caller(&token, &owner);
     assert_eq!(answer(&cast.amend(&caller, &token, &crate::cast::rename())), "yes");
     assert_eq!(answer(&rule::revoke(&caller, &token, NOW)), "yes");
+}
+
+/// A ceiling is read with every use of its token: it must not grow heavy either, however few its policies are.
+#[test]
+fn a_ceiling_of_heavy_policies_comes_to_an_end_sooner() {
+    let cast = Cast::default();
+    let owner = member(Owner);
+    let heavy = |link: usize| {
+        let resources: Vec<String> = (0..200).map(|at| format!("service-token/{link:03}{at:097}")).collect();
+        let denied = resources.iter().map(|resource| (Deny, "*", resource.as_str()));
+        policy(&denied.chain([(Allow, "*", "*")]).collect::<Vec<_>>())
+    };
+    let mut token = personal(&owner, Scope::Member);
+    for link in 0.. {
+        let caller = cast.caller(&token, &owner);
+        match cast.issue(&caller, &a_personal(&caller, ScopeRequest::Inline(heavy(link)))) {
+            Ok(issued) => token = after(&issued.proposal),
+            Err(refusal) => {
+                assert_eq!(refusal, Refusal::CeilingTooDeep);
+                break;
+            }
+        }
+        assert!(token.ceiling.weight() <= MAX_WEIGHT, "{}", token.ceiling.weight());
+    }
+    assert!(token.ceiling.weight() > MAX_WEIGHT / 2, "it was the weight: {}", token.ceiling.weight());
+    assert!(token.ceiling.grants().len() < 4, "{} grants", token.ceiling.grants().len());
 }

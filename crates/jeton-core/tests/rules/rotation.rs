@@ -4,13 +4,14 @@ use jeton_core::caller::authority_of;
 use jeton_core::change::Event;
 use jeton_core::command::Rotate;
 use jeton_core::digest::Digest;
+use jeton_core::id::TokenId;
 use jeton_core::role::BaseRole::Writer;
 use jeton_core::rule::{self, Issued};
 use jeton_core::secret::LastFour;
 use jeton_core::timestamp::Timestamp;
 use jeton_core::token::{RetiringSecret, Scope, SecretRecord, Token, TokenKind};
 
-use crate::cast::{Cast, LATER, NOW, after, fresh, member, mint, personal, service};
+use crate::cast::{Cast, LATER, NOW, after, answer, fresh, member, mint, personal, rename, service};
 
 fn rotate(token: &Token, retire_at: Option<Timestamp>, fresh_number: u8) -> Issued {
     let cast = Cast::default();
@@ -107,4 +108,21 @@ fn two_rotations_never_give_the_same_secret() {
     let other = rotate(&token, None, 2);
     assert_ne!(one.secret.expose(), other.secret.expose());
     assert_ne!(after(&one.proposal).secret.digest, after(&other.proposal).secret.digest);
+}
+
+/// Whoever replaced a secret may have done so because somebody else had it. That one must not get the next.
+#[test]
+fn a_replaced_secret_cannot_take_its_token_over() {
+    let cast = Cast::default();
+    let owner = member(Writer);
+    let token = personal(&owner, Scope::Member);
+    let second = Token { id: TokenId::from_bytes([0xdd; 12]), ..token.clone() };
+    let caller = cast.caller(&token, &owner);
+    assert_eq!(answer(&cast.rotate(&caller, &token, &owner)), "yes");
+    let replaced = caller.with_retiring_secret();
+    assert_eq!(answer(&cast.rotate(&replaced, &token, &owner)), "retiring");
+    // Until its grace ends it does all else that the token may.
+    assert_eq!(answer(&cast.rotate(&replaced, &second, &owner)), "yes");
+    assert_eq!(answer(&cast.amend(&replaced, &token, &rename())), "yes");
+    assert_eq!(answer(&rule::revoke(&replaced, &token, NOW)), "yes");
 }

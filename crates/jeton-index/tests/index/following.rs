@@ -78,14 +78,18 @@ fn agree(naive: &Naive, index: &Index, instant: i64) {
 }
 
 fn agree_on(secrets: &Secrets<'_>, index: &Index, digest: &Digest, now: Timestamp) {
-    let expected = secrets.find(digest, now).map(|token| (token.id, token.owner, token.revision));
-    let found = index.find(digest, now).map(|identity| (identity.token, identity.owner, identity.revision));
+    let expected = secrets
+        .find(digest, now)
+        .map(|token| (token.id, token.owner, token.revision, token.secret.digest != *digest));
+    let found = index
+        .find(digest, now)
+        .map(|identity| (identity.token, identity.owner, identity.revision, identity.retiring));
     assert_eq!(found, expected, "{digest:?} at {now:?}");
     let described = |caller: Result<Caller, Dead>| {
         caller.map(|caller| {
             let member = Arc::clone(&caller.member);
             let bounds = (caller.inherent().clone(), caller.authority(), caller.basis().to_vec());
-            ((caller.account, caller.token, caller.kind, caller.api_version), member, bounds)
+            ((caller.account, caller.token, caller.kind, caller.api_version, caller.retiring), member, bounds)
         })
     };
     assert_eq!(described(index.authenticate(digest, now)), described(secrets.authenticate(digest, now)));
@@ -106,7 +110,7 @@ fn agree_on_lists(naive: &Naive, index: &Index, offset: u64, limit: usize) {
                 let expected: Vec<TokenId> = all.iter().skip(from).take(limit).copied().collect();
                 assert_eq!(
                     page(Start::Offset(offset)),
-                    Page { ids: expected, total },
+                    Page { more: from.saturating_add(limit) < all.len(), ids: expected, total },
                     "{selection:?} {offset}"
                 );
             }
@@ -115,10 +119,15 @@ fn agree_on_lists(naive: &Naive, index: &Index, offset: u64, limit: usize) {
             for mark in marks.chain([TokenId::from_bytes([0; 12]), TokenId::from_bytes([0xff; 12])]) {
                 let expected: Vec<TokenId> =
                     all.iter().filter(|id| **id > mark).take(limit).copied().collect();
-                assert_eq!(page(Start::After(mark)), Page { ids: expected, total }, "{selection:?} {mark}");
+                let more = all.iter().filter(|id| **id > mark).count() > limit;
+                assert_eq!(
+                    page(Start::After(mark)),
+                    Page { ids: expected, total, more },
+                    "{selection:?} {mark}"
+                );
             }
             let everything = index.rosters().page(account, selection, Start::Offset(0), usize::MAX);
-            assert_eq!(everything, Page { ids: all, total });
+            assert_eq!(everything, Page { ids: all, total, more: false });
         }
         assert_eq!(index.tokens_of_account(account), naive.list(account, Selection::All).len() as u64);
     }

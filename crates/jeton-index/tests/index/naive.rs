@@ -201,7 +201,8 @@ impl Secrets<'_> {
     pub(crate) fn authenticate(&self, digest: &Digest, now: Timestamp) -> Result<Caller, Dead> {
         let token = self.find(digest, now)?;
         let owner = Arc::clone(&self.naive.members[&token.owner]);
-        Ok(Caller::new((token.id, token.revision), &Rights::from(token), owner, self.naive))
+        let caller = Caller::new((token.id, token.revision), &Rights::from(token), owner, self.naive);
+        Ok(if token.secret.digest == *digest { caller } else { caller.with_retiring_secret() })
     }
 }
 

@@ -69,8 +69,8 @@ fn possible<T: Copy>(timeline: &Timeline<T>, done: u64, begun: u64) -> Vec<T> {
 #[derive(Default)]
 struct History {
     changes: Vec<Change>,
-    /// Whose the secret is.
-    secrets: HashMap<Digest, Timeline<Option<TokenId>>>,
+    /// Whose the secret is, and whether it has been replaced.
+    secrets: HashMap<Digest, Timeline<Option<(TokenId, bool)>>>,
     /// What the token may do, by the change that gave it.
     rights: HashMap<TokenId, Timeline<BaseRole>>,
     /// The secrets that each change touched.
@@ -95,7 +95,8 @@ impl History {
         let mut touched: Vec<Digest> = before.into_iter().chain(after).flat_map(secrets).collect();
         touched.dedup();
         for digest in &touched {
-            let whose = after.filter(|token| secrets(token).any(|it| it == *digest)).map(|token| token.id);
+            let whose = after.filter(|token| secrets(token).any(|it| it == *digest));
+            let whose = whose.map(|token| (token.id, token.secret.digest != *digest));
             self.secrets.entry(*digest).or_insert_with(|| vec![(0, None)]).push((at, whose));
         }
         if let Some(Token { id, scope: Scope::Base(role), .. }) = after {
@@ -161,10 +162,11 @@ impl History {
 
     fn check_find(&self, index: &Index, progress: &Progress, digest: Digest) {
         let (done, seen, begun) = progress.look(|| index.find(&digest, NOW));
-        let seen = seen.map(|identity| Some(identity.token)).or_else(|dead| match dead {
-            Dead::Unknown => Ok(None),
-            other => Err(other),
-        });
+        let seen =
+            seen.map(|identity| Some((identity.token, identity.retiring))).or_else(|dead| match dead {
+                Dead::Unknown => Ok(None),
+                other => Err(other),
+            });
         let possible = possible(&self.secrets[&digest], done, begun);
         assert!(
             seen.is_ok_and(|seen| possible.contains(&seen)),
@@ -179,16 +181,25 @@ impl History {
             assert!(possible.contains(&None), "missed between {done} and {begun}: {possible:?}");
             return;
         };
-        assert!(possible.contains(&Some(caller.token)), "between {done} and {begun}: {possible:?}");
+        let seen = Some((caller.token, caller.retiring));
+        assert!(possible.contains(&seen), "{seen:?} between {done} and {begun}: {possible:?}");
         let Expectation::Token { id, revision } = caller.basis()[0] else { panic!("{:?}", caller.basis()) };
         assert_eq!(id, caller.token);
         let revision = revision.number();
         assert!(revision <= begun, "{revision} was not begun at {begun}");
 
-        // Not a secret that this very revision, or one before it, has ended: a write on it has to fail.
+        // Not a secret that this very revision, or one before it, has ended or replaced, as if it had not: what is
+        // written on that has to fail.
         let mut until_then = self.secrets[&digest].iter().rev().skip_while(|(at, _)| *at > revision);
-        let ended = until_then.next().is_some_and(|(_, whose)| whose.is_none());
-        assert!(!ended || until_then.next().is_none(), "ended by {revision} and still good for it");
+        match until_then.next() {
+            Some((_, None)) => {
+                assert_eq!(until_then.next(), None, "ended by {revision} and still good for it")
+            }
+            Some((_, Some((_, true)))) => {
+                assert!(caller.retiring, "replaced by {revision} and not said to be")
+            }
+            _ => {}
+        }
 
         // The rights of that revision or of a later one, but of no earlier one: a write on earlier rights has to fail.
         let timeline = &self.rights[&caller.token];

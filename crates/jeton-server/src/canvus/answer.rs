@@ -1,6 +1,6 @@
 //! Answers as Canvus gives them: 200 with JSON, or an error in `msg`.
 
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jeton_core::refusal::Refusal;
@@ -17,13 +17,6 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// 200 with a JSON body.
 pub(super) fn json(value: &impl Serialize) -> Response {
     with_status(StatusCode::OK, value)
-}
-
-/// As [`json`], for an answer that holds a secret: nobody on the way may keep it.
-pub(super) fn json_with_secret(value: &impl Serialize) -> Response {
-    let mut response = json(value);
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 fn with_status(status: StatusCode, value: &impl Serialize) -> Response {
@@ -86,7 +79,8 @@ fn refused(refusal: &Refusal) -> (StatusCode, String) {
         | Refusal::RoleAboveCaller
         | Refusal::CeilingTooDeep
         | Refusal::SecretOfAnother
-        | Refusal::StrongerThanCaller => {
+        | Refusal::StrongerThanCaller
+        | Refusal::RetiringSecret => {
             return (StatusCode::FORBIDDEN, format!("Permission denied: {refusal}"));
         }
         Refusal::NoSuchToken | Refusal::NoSuchMember => StatusCode::NOT_FOUND,

@@ -9,24 +9,32 @@ use jeton_core::id::TokenId;
 use jeton_core::member::Member;
 use jeton_core::refusal::Refusal;
 use jeton_core::token::TokenKind;
-use jeton_service::TokenView;
+use jeton_service::{Service, Session, Start, TokenView};
 use serde_json::{Map, Value};
 
 use super::{answer, wire};
 use crate::ask::Ask;
 use crate::http::{json, query};
-use crate::pages::{self, Frame};
+use crate::pages::{self, List, Told};
 use crate::trouble::Trouble;
 
 const USER: usize = 3;
 const TOKEN: usize = 5;
 
 pub(super) async fn list(ask: Ask) -> Result<Response, Trouble> {
-    let user = user(&ask)?;
+    let number = user(&ask)?.number;
     refuse_subscription(&ask)?;
-    let visible = ask.service().personal_of(&user);
-    let frame = Frame { before: "[", after: |_| "]".to_owned() };
-    pages::answer(ask, visible, frame, |view| serde_json::to_string(&wire::Token::new(view))).await
+    let list = List {
+        select: move |service: &Service, session: &Session| {
+            Ok(service.personal_of(&*service.member_for(session, number)?))
+        },
+        start: Start::Offset(0),
+        limit: u64::MAX,
+        before: "[",
+        write: |view: &TokenView| serde_json::to_string(&wire::Token::new(view)),
+        after: |_: Told| "]".to_owned(),
+    };
+    pages::answer(ask, list).await
 }
 
 pub(super) async fn get(ask: Ask) -> Result<Response, Trouble> {
@@ -48,7 +56,7 @@ pub(super) async fn create(ask: Ask) -> Result<Response, Trouble> {
         expires_at: None,
     };
     let (view, secret) = ask.service().issue(&ask.session, &command).await?;
-    Ok(answer::json_with_secret(&wire::Token::with_secret(&view, secret.expose())))
+    Ok(answer::json(&wire::Token::with_secret(&view, secret.expose())))
 }
 
 pub(super) async fn rename(ask: Ask) -> Result<Response, Trouble> {

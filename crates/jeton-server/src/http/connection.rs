@@ -317,7 +317,7 @@ impl Alarm<'_> {
             Waiting::Request if finishing => Some(self.limits.linger),
             Waiting::Request => Some(self.limits.idle),
             Waiting::Us => None,
-            Waiting::Reader => Some(self.limits.write_stall),
+            Waiting::Reader | Waiting::Streams => Some(self.limits.write_stall),
             Waiting::End => Some(self.limits.linger),
         }
     }

@@ -20,6 +20,9 @@ pub(super) enum Waiting {
     Request,
     /// For our own answer, or for a body that a handler is reading and has its own deadline for.
     Us,
+    /// For our own answer, or for a client that gives its streams no room for one: where streams have windows of their
+    /// own (RFC 9113, section 5.2) nobody can tell, so only bytes in either direction prove that something goes on.
+    Streams,
     /// For the client to take what was written.
     Reader,
     /// For the client to see that the connection is over.
@@ -40,6 +43,8 @@ pub(super) struct Vitals {
     answered: AtomicU64,
     /// Writes that found room after one that did not: tells one stall from the next.
     moved: AtomicU64,
+    /// Reads and writes that moved something: tells streams that go on from streams that stand still.
+    moments: AtomicU64,
     /// Requests begun and not yet answered to the last byte of their body.
     running: AtomicU32,
     /// Bytes have come that belong to no request yet.
@@ -60,6 +65,7 @@ impl Vitals {
         Arc::new(Self {
             answered: AtomicU64::new(0),
             moved: AtomicU64::new(0),
+            moments: AtomicU64::new(0),
             running: AtomicU32::new(0),
             head: AtomicBool::new(true),
             multiplexed: AtomicBool::new(false),
@@ -75,14 +81,23 @@ impl Vitals {
         } else if self.blocked.load(Relaxed) {
             Waiting::Reader
         } else if self.running.load(Relaxed) > 0 {
-            Waiting::Us
+            if self.multiplexed.load(Relaxed) { Waiting::Streams } else { Waiting::Us }
         } else if self.head.load(Relaxed) && !self.multiplexed.load(Relaxed) {
             Waiting::Head
         } else {
             Waiting::Request
         };
-        let counter = if waiting == Waiting::Reader { &self.moved } else { &self.answered };
+        let counter = match waiting {
+            Waiting::Reader => &self.moved,
+            Waiting::Streams => &self.moments,
+            _ => &self.answered,
+        };
         Moment { waiting, turn: counter.load(Relaxed) }
+    }
+
+    /// Bytes went out or came in.
+    pub(super) fn goes_on(&self) {
+        self.moments.fetch_add(1, Relaxed);
     }
 
     pub(super) fn bytes_came(&self) {

@@ -43,6 +43,7 @@ impl Wire {
             return;
         }
         self.vitals.bytes_came();
+        self.vitals.goes_on();
         if let Some(left) = self.preface {
             self.sniff(left, bytes);
         }
@@ -68,7 +69,7 @@ impl Wire {
                 self.blocked = false;
                 self.vitals.write_moved();
             }
-            Poll::Ready(_) => {}
+            Poll::Ready(_) => self.vitals.goes_on(),
         }
         outcome
     }

@@ -1,6 +1,6 @@
 //! Answers as LaunchDarkly gives them.
 
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jeton_core::refusal::Refusal;
@@ -21,13 +21,6 @@ pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
         Ok(body) => (status, [(CONTENT_TYPE, JSON)], body).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
-}
-
-/// As [`json`], for an answer that holds a secret: nobody on the way may keep it.
-pub(super) fn json_with_secret(status: StatusCode, value: &impl Serialize) -> Response {
-    let mut response = json(status, value);
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 /// An error. Typed clients insist on `code` and `message`.
@@ -70,7 +63,13 @@ pub(super) fn tell_maybe(trouble: &Trouble, id: Option<&RequestId>) -> Response 
         _ => None,
     };
     let reason = denied.as_ref().map(|_| Reason { effect: "deny" });
-    let body = ErrorBody { code, message: harmless(&message), id: id.map(RequestId::as_str), access: denied, reason };
+    let body = ErrorBody {
+        code,
+        message: harmless(&message),
+        id: id.map(RequestId::as_str),
+        access: denied,
+        reason,
+    };
     let mut response = json(status, &body);
     let headers = response.headers_mut();
     if let Trouble::TooManyRequests(verdict) = trouble {
@@ -137,7 +136,8 @@ fn refused(refusal: &Refusal) -> (StatusCode, &'static str, String) {
         | Refusal::RoleAboveCaller
         | Refusal::CeilingTooDeep
         | Refusal::SecretOfAnother
-        | Refusal::StrongerThanCaller => (StatusCode::FORBIDDEN, "forbidden"),
+        | Refusal::StrongerThanCaller
+        | Refusal::RetiringSecret => (StatusCode::FORBIDDEN, "forbidden"),
         Refusal::NoSuchToken | Refusal::NoSuchMember => (StatusCode::NOT_FOUND, "not_found"),
         Refusal::NoSuchRole { .. }
         | Refusal::ServiceScopeFixed

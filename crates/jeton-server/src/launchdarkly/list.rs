@@ -1,30 +1,19 @@
 //! `/tokens`: the list, in pages or in one piece.
 
-use axum::http::StatusCode;
 use axum::response::Response;
-use jeton_service::{Start, Visible};
+use jeton_service::{Service, Session, Start, TokenView};
 use serde::Serialize;
 
+use super::version;
 use super::wire::{self, Link};
-use super::{answer, version};
 use crate::ask::Ask;
 use crate::http::query;
-use crate::pages::{self, Frame};
+use crate::pages::{self, List, Told};
 use crate::trouble::Trouble;
 
 const DEFAULT_LIMIT: u64 = 25;
 /// Larger limits are taken as this one.
 const LARGEST_LIMIT: u64 = 1000;
-
-/// A page, with the way to the others.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Page<'a> {
-    items: Vec<wire::Token<'a>>,
-    #[serde(rename = "_links")]
-    links: Links,
-    total_count: u64,
-}
 
 #[derive(Serialize)]
 struct Links {
@@ -42,37 +31,28 @@ struct Links {
 
 pub(super) async fn tokens(ask: Ask) -> Result<Response, Trouble> {
     let all = flag(&ask, "showAll")?;
-    let visible = ask.service().visible_to(&ask.session, all);
     let limit = number(&ask, "limit")?;
     if limit == Some(0) {
         return Err(Trouble::invalid("limit must be at least 1"));
     }
     let offset = number(&ask, "offset")?;
-    if limit.is_none() && offset.is_none() && !version::lists_in_pages(version::of(&ask)?) {
-        return whole(ask, visible, all).await;
-    }
-    let limit = limit.unwrap_or(DEFAULT_LIMIT).min(LARGEST_LIMIT);
+    let whole = limit.is_none() && offset.is_none() && !version::lists_in_pages(version::of(&ask)?);
+    let limit = if whole { u64::MAX } else { limit.unwrap_or(DEFAULT_LIMIT).min(LARGEST_LIMIT) };
     let offset = offset.unwrap_or(0);
-    let size = usize::try_from(limit).unwrap_or(usize::MAX);
-    let page = ask.service().list(&ask.session, visible, Start::Offset(offset), size).await?;
-    let answer = Page {
-        items: page.items.iter().map(wire::Token::new).collect(),
-        links: links(all, limit, offset, page.total),
-        total_count: page.total,
-    };
-    Ok(answer::json(StatusCode::OK, &answer))
-}
-
-/// The whole list in one answer, as old versions of the API give it.
-async fn whole(ask: Ask, visible: Visible, all: bool) -> Result<Response, Trouble> {
-    let frame = Frame {
+    let list = List {
+        select: move |service: &Service, session: &Session| Ok(service.visible_to(session, all)),
+        start: Start::Offset(offset),
+        limit,
         before: r#"{"items":["#,
-        after: move |total: u64| {
-            let links = serde_json::json!(links(all, total.max(1), 0, total));
+        write: |view: &TokenView| serde_json::to_string(&wire::Token::new(view)),
+        after: move |Told { shown, total }: Told| {
+            // The whole list, as old versions of the API give it, is one page of its own length.
+            let (limit, total) = if whole { (shown.max(1), shown) } else { (limit, total) };
+            let links = serde_json::json!(links(all, limit, offset, total));
             format!(r#"],"_links":{links},"totalCount":{total}}}"#)
         },
     };
-    pages::answer(ask, visible, frame, |view| serde_json::to_string(&wire::Token::new(view))).await
+    pages::answer(ask, list).await
 }
 
 /// A flag, in any letter case: some clients send `True`.

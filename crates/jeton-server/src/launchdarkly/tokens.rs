@@ -25,7 +25,7 @@ pub(super) async fn create(ask: Ask) -> Result<Response, Trouble> {
     let command = body.into_command(ask.session.caller().member.id)?;
     let (view, secret) = ask.service().issue(&ask.session, &command).await?;
     let token = wire::Token::with_secret(&view, secret.expose());
-    Ok(answer::json_with_secret(StatusCode::CREATED, &token))
+    Ok(answer::json(StatusCode::CREATED, &token))
 }
 
 pub(super) async fn get(ask: Ask) -> Result<Response, Trouble> {
@@ -49,7 +49,7 @@ pub(super) async fn reset(ask: Ask) -> Result<Response, Trouble> {
     let command = Rotate { retire_at: expiry(&ask)?.map(Timestamp::from_millis) };
     let (view, secret) = ask.service().rotate(&ask.session, token(&ask)?, command).await?;
     let token = wire::Token::with_secret(&view, secret.expose());
-    Ok(answer::json_with_secret(StatusCode::OK, &token))
+    Ok(answer::json(StatusCode::OK, &token))
 }
 
 /// The token of the path. What can't be an id is no token.
@@ -73,9 +73,11 @@ fn expiry(ask: &Ask) -> Result<Option<i64>, Trouble> {
     if ask.body.trim_ascii().is_empty() {
         return Ok(None);
     }
-    // Some clients call every body a form, so this is only one if it reads like one.
-    if let Some(text) =
-        std::str::from_utf8(&ask.body).ok().and_then(|text| Query::from_text(text).first("expiry"))
+    // Some clients call every body a form, so this is only one if it reads like one, and never if it begins like JSON.
+    let json = ask.body.trim_ascii().starts_with(b"{");
+    if !json
+        && let Some(text) =
+            std::str::from_utf8(&ask.body).ok().and_then(|text| Query::from_text(text).first("expiry"))
     {
         return number(&text).map(Some);
     }

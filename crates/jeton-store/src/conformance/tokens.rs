@@ -1,6 +1,5 @@
 //! Cases about tokens: lists of them, rotation, revocation, use.
 
-
 use jeton_core::change::Event;
 use jeton_core::digest::Digest;
 use jeton_core::id::TokenId;

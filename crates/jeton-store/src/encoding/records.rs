@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::rights::{GrantDoc, ScopeDoc, StatementDoc, authority, grants, policy, statements};
 use super::words::{
-    account_id, api_version, base_permissions, base_permissions_name, digest, hex, json, kind, kind_name, last_four,
-    member_id, parse, role, role_ids, standing, standing_name, unreadable,
+    account_id, api_version, base_permissions, base_permissions_name, digest, hex, json, kind, kind_name,
+    last_four, member_id, parse, role, role_ids, standing, standing_name, unreadable,
 };
 use crate::StoreError;
 

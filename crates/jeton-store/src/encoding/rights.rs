@@ -7,7 +7,8 @@ use jeton_core::token::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::words::{
-    api_version, base_permissions, base_permissions_name, json, kind, member_id, parse, role, role_ids, unreadable,
+    api_version, base_permissions, base_permissions_name, json, kind, member_id, parse, role, role_ids,
+    unreadable,
 };
 use crate::StoreError;
 

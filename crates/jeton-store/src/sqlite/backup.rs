@@ -1,5 +1,7 @@
 //! Backups: a consistent copy while the server runs.
 
+use std::fs::File;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
@@ -19,21 +21,23 @@ pub fn backup(from: &Path, to: &Path) -> Result<(), OpenError> {
         let message = "there is no such file: name the data directory with --data-dir".to_owned();
         return Err(OpenError::Unusable { path: from.to_owned(), message });
     }
-    if to.exists() {
-        let message = "it exists already: give the backup a new name".to_owned();
-        return Err(OpenError::Unusable { path: to.to_owned(), message });
-    }
     // Not read-only: the first to open a database after a crash has to bring its log in order.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = connect(from, flags).map_err(|source| OpenError::open(from, &source))?;
-    copy(&connection, to).map_err(|source| OpenError::open(to, &source))
+    copy(&connection, to)
 }
 
-/// Copies into `to`, which does not exist yet. A copy that broke off halfway is worse than none: it is taken away.
-pub(super) fn copy(connection: &Connection, to: &Path) -> rusqlite::Result<()> {
+/// Copies into `to`, which must not exist, not even as a link that leads nowhere. The name is claimed first, so that
+/// nobody else's file is written over; a copy that broke off halfway is worse than none, and taken away.
+pub(super) fn copy(connection: &Connection, to: &Path) -> Result<(), OpenError> {
+    let unusable = |message: String| OpenError::Unusable { path: to.to_owned(), message };
+    File::options().write(true).create_new(true).open(to).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => unusable("it exists already: give the backup a new name".to_owned()),
+        _ => unusable(error.to_string()),
+    })?;
     let copied = connection.execute("VACUUM INTO ?1", [to.to_string_lossy()]);
     if copied.is_err() {
         let _ = std::fs::remove_file(to);
     }
-    copied.map(drop)
+    copied.map(drop).map_err(|source| OpenError::open(to, &source))
 }

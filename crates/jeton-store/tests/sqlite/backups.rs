@@ -68,16 +68,12 @@ fn a_backup_overwrites_nothing() {
     for content in ["", "something that somebody needs"] {
         let path = place.file("backup.db");
         fs::write(&path, content).unwrap();
-        let inside = block_on(store.backup(&path));
-        assert_eq!(inside, Err(StoreError::Broken(format!("the backup {} exists already", path.display()))));
-        let outside = sqlite::backup(&place.database(), &path).unwrap_err().to_string();
-        assert_eq!(
-            outside,
-            format!(
-                "the database {} cannot be opened: it exists already: give the backup a new name",
-                path.display()
-            )
+        let told = format!(
+            "the database {} cannot be opened: it exists already: give the backup a new name",
+            path.display()
         );
+        assert_eq!(block_on(store.backup(&path)), Err(StoreError::Broken(told.clone())));
+        assert_eq!(sqlite::backup(&place.database(), &path).unwrap_err().to_string(), told);
         assert_eq!(fs::read_to_string(&path).unwrap(), content);
     }
 }

@@ -101,7 +101,7 @@ fn segment(text: &str) -> Option<Segment> {
     };
     let (label, name) = match head.split_once('/') {
         _ if head == "acct" => (head, Pattern { before: String::new(), attribute: None }),
-        Some((label, name)) if !name.is_empty() => (label, pattern(name)?),
+        Some((label, name)) if label != "acct" && !name.is_empty() => (label, pattern(name)?),
         _ => return None,
     };
     let is_label = !label.is_empty() && label.chars().all(|c| c.is_ascii_lowercase() || c == '-');
@@ -178,7 +178,8 @@ fn is_kind(labels: &[&str]) -> bool {
 
 /// Whether a list of statements is in order.
 pub(super) fn is_policy(statements: &[Statement]) -> bool {
-    let bytes = statements.iter().flat_map(texts).map(String::len).sum::<usize>();
+    let bytes =
+        statements.iter().flat_map(texts).map(|it| it.len() + PolicyLimits::ITEM_BYTES).sum::<usize>();
     statements.len() <= PolicyLimits::STATEMENTS
         && bytes <= PolicyLimits::TOTAL_BYTES
         && statements.iter().all(is_statement)

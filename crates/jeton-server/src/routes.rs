@@ -1,0 +1,22 @@
+//! How a surface lays out its paths.
+
+use std::sync::Arc;
+
+use axum::routing::{MethodRouter, Router};
+
+use crate::Shared;
+
+/// The routes of a surface: these paths under `base`, and `otherwise`, in the surface's own words, for all others there.
+///
+/// Each path may end in a slash. It is not redirected, because some clients follow no redirect on a write.
+pub(crate) fn under(
+    base: &str,
+    paths: impl IntoIterator<Item = (&'static str, MethodRouter<Arc<Shared>>)>,
+    otherwise: MethodRouter<Arc<Shared>>,
+) -> Router<Arc<Shared>> {
+    let rest = Router::new().route(&format!("{base}/{{*rest}}"), otherwise);
+    paths.into_iter().fold(rest, |router, (path, methods)| {
+        let path = format!("{base}{path}");
+        router.route(&path, methods.clone()).route(&format!("{path}/"), methods)
+    })
+}
