@@ -33,6 +33,7 @@ impl Reply {
 
     /// Insists on a status, and shows the whole reply if it is another.
     #[track_caller]
+    #[allow(clippy::return_self_not_must_use, reason = "most callers want no more than the insisting")]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "{self:?}");
         self

@@ -3,6 +3,8 @@
 //! The rules themselves have their tables in the core. Here each row goes through a whole server, once in the words of
 //! LaunchDarkly and, where Canvus has words for it, once in those: the two must decide alike.
 
+#![allow(clippy::unwrap_used, reason = "what can't be unwrapped here is a failure of the test")]
+
 use jeton_core::change::{Actor, Event, Proposal};
 use jeton_core::member::Standing;
 use jeton_core::policy::{Effect, Policy, Statement};

@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 const TOKENS: &str = "/api/v2/tokens";
 const NOBODY: &str = "0123456789abcdef01234567";
 const NOW: i64 = 1_767_323_045_678;
+const JSON: Option<&str> = Some("application/json");
+const FORM: Option<&str> = Some("application/x-www-form-urlencoded");
 
 async fn create(jeton: &Jeton, body: &Value) -> Reply {
     jeton.call(&jeton.owner.secret, "POST", TOKENS, Some(&body.to_string())).await
@@ -261,10 +263,10 @@ async fn a_create_that_cannot_be_understood_says_why_and_where() {
         ),
         (
             json!({ "role": "reader", "expiry": "1767323045679" }),
-            "/expiry: invalid type: string, expected i64",
+            "/expiry: invalid type: string, expected an integer",
         ),
-        (json!({ "role": "reader", "expiry": 1.0 }), "/expiry: invalid type: number, expected i64"),
-        (json!({ "role": "reader", "expiry": u64::MAX }), "/expiry: invalid value: integer, expected i64"),
+        (json!({ "role": "reader", "expiry": 1.0 }), "/expiry: invalid type: number, expected an integer"),
+        (json!({ "role": "reader", "expiry": u64::MAX }), "/expiry: invalid value: integer, expected an integer"),
         (json!({ "customRoleIds": "x" }), "/customRoleIds: invalid type: string, expected an array"),
         (json!({ "customRoleIds": [5] }), "/customRoleIds/0: invalid type: integer, expected a string"),
         (json!({ "inlineRole": {} }), "/inlineRole: invalid type: object, expected an array"),
@@ -374,8 +376,6 @@ async fn a_reset_is_understood_in_every_form() {
     let body = json!({ "expiry": soon }).to_string();
     let late = json!({ "expiry": NOW + 7_200_000 }).to_string();
     let form = format!("expiry={soon}");
-    const JSON: Option<&str> = Some("application/json");
-    const FORM: Option<&str> = Some("application/x-www-form-urlencoded");
 
     for (query, kind, body, graced) in [
         // Nothing: the old secret dies at once.
@@ -440,8 +440,8 @@ async fn a_reset_that_cannot_be_understood_changes_nothing() {
         ("?expiry=1e12", "", query),
         ("?expiry=9223372036854775808", "", query),
         ("?expiry=2026-01-02T03:04:05Z", "", query),
-        ("", r#"{"expiry":"1767326645678"}"#, "/expiry: invalid type: string, expected i64"),
-        ("", r#"{"expiry":1.5}"#, "/expiry: invalid type: number, expected i64"),
+        ("", r#"{"expiry":"1767326645678"}"#, "/expiry: invalid type: string, expected an integer"),
+        ("", r#"{"expiry":1.5}"#, "/expiry: invalid type: number, expected an integer"),
         ("", "[1767326645678]", "the body: invalid type: array, expected an object"),
         ("", "5", "the body: invalid type: integer, expected an object"),
         ("", "{", "the body is not valid JSON: EOF while parsing an object at line 1 column 1"),

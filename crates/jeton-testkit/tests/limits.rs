@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 const CANVUS: &str = "/api/v1/users/1000/access-tokens";
 const TOKENS: &str = "/api/v2/tokens";
 const NOW: i64 = 1_767_323_045_678;
+/// Bytes in a text.
+const MOST: usize = 16 * 1024;
 const WINDOW: Duration = Duration::from_secs(10);
 
 async fn create(jeton: &Jeton, body: &Value) -> Reply {
@@ -195,7 +197,6 @@ async fn a_text_is_only_so_long() {
     let jeton = Jeton::start().await;
     let made = create(&jeton, &json!({ "role": "reader" })).await.expect(201).string("_id");
     let (canvus, launchdarkly) = (format!("{CANVUS}/{made}"), format!("{TOKENS}/{made}"));
-    const MOST: usize = 16 * 1024;
     for (text, fits) in [
         ("x".repeat(MOST), true),
         ("x".repeat(MOST + 1), false),

@@ -1,6 +1,8 @@
 //! Lists that are longer than one piece of memory: complete, valid and in order, in one answer or page by page; also
 //! while they change, and honest when they can't be finished.
 
+#![allow(clippy::unwrap_used, reason = "what can't be unwrapped here is a failure of the test")]
+
 use std::sync::Arc;
 
 use axum::body::Body;

@@ -1,6 +1,8 @@
 //! Manners that both dialects share, each in its own words: paths and methods that are none, bodies that are too large, too
 //! deep or no text, request ids, HEAD, and what happens when the machinery breaks.
 
+#![allow(clippy::unwrap_used, reason = "what can't be unwrapped here is a failure of the test")]
+
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};

@@ -3,6 +3,8 @@
 //!
 //! The yardstick throughout: what is behind the wall is answered exactly like what is nowhere, to the byte.
 
+#![allow(clippy::unwrap_used, reason = "what can't be unwrapped here is a failure of the test")]
+
 use jeton_core::limits::Limits;
 use jeton_core::role::BaseRole;
 use jeton_server::Settings;

@@ -51,9 +51,10 @@ fn the_calls_of_a_tokens_life_do_what_they_say() {
     let text = readme();
     let script = block(&text, "## A token's life", "```sh")
         .replace("http://127.0.0.1:8080", &server.url(""))
-        .replace("\ncurl ", "\ncurl -sS --fail-with-body ");
+        .replace("\ncurl ", "\ncurl -sS --fail-with-body ")
+        .replace("$(cat jeton-data/owner-token)", &secret);
     let mut shell = Command::new("sh");
-    shell.args(["-e", "-c", &script]).env("TOKEN", &secret).env("ID", id).stdin(Stdio::null());
+    shell.args(["-e", "-c", &script]).env("ID", id).stdin(Stdio::null());
     let printed = run(&mut shell).success();
     assert!(
         printed.contains("plain_token") && printed.contains("jtn_svc_") && printed.contains("totalCount"),

@@ -193,10 +193,10 @@ impl History {
         let mut until_then = self.secrets[&digest].iter().rev().skip_while(|(at, _)| *at > revision);
         match until_then.next() {
             Some((_, None)) => {
-                assert_eq!(until_then.next(), None, "ended by {revision} and still good for it")
+                assert_eq!(until_then.next(), None, "ended by {revision} and still good for it");
             }
             Some((_, Some((_, true)))) => {
-                assert!(caller.retiring, "replaced by {revision} and not said to be")
+                assert!(caller.retiring, "replaced by {revision} and not said to be");
             }
             _ => {}
         }

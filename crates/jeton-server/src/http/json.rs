@@ -144,6 +144,7 @@ fn in_json_terms(expected: &str) -> &str {
         "a sequence" | "sequence" => "an array",
         "a map" | "map" => "an object",
         "unit" => "null",
+        "i64" | "u64" | "i32" | "u32" => "an integer",
         _ if expected.starts_with("struct ") => "an object",
         other => other,
     }
@@ -233,8 +234,8 @@ mod tests {
                 "the body is not valid JSON: EOF while parsing an object at line 1 column 12",
             ),
             (r#"{"name": "n"} x"#, "the body is not valid JSON: trailing characters at line 1 column 15"),
-            (r#"{"name": "n", "expiry": "soon"}"#, "/expiry: invalid type: string, expected i64"),
-            (r#"{"name": "n", "expiry": 1.5}"#, "/expiry: invalid type: number, expected i64"),
+            (r#"{"name": "n", "expiry": "soon"}"#, "/expiry: invalid type: string, expected an integer"),
+            (r#"{"name": "n", "expiry": 1.5}"#, "/expiry: invalid type: number, expected an integer"),
             (r#"{"name": ["s3cret"]}"#, "/name: invalid type: array, expected a string"),
             (r#"{"name": {"s3cret": 1}}"#, "/name: invalid type: object, expected a string"),
             (r#"{"name": null}"#, "/name: invalid type: null, expected a string"),
@@ -269,7 +270,7 @@ mod tests {
     #[test]
     fn a_value_cannot_pass_for_the_end_of_the_message() {
         let bad = refusal(r#"{"name": "n", "expiry": "x\", expected s3cret, `s3cret`"}"#);
-        assert_eq!(bad.message, "invalid type: string, expected i64");
+        assert_eq!(bad.message, "invalid type: string, expected an integer");
     }
 
     #[test]

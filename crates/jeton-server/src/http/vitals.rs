@@ -201,6 +201,19 @@ mod tests {
         assert_ne!(vitals.moment(), stalled);
     }
 
+    /// A client that gives its streams no window would otherwise keep a connection for ever.
+    #[test]
+    fn streams_that_stand_still_are_told_from_streams_that_go_on() {
+        let vitals = Vitals::new();
+        vitals.is_multiplexed();
+        let _running = Running::begin(&vitals);
+        let still = vitals.moment();
+        assert_eq!(still.waiting, Waiting::Streams);
+        assert_eq!(vitals.moment(), still);
+        vitals.goes_on();
+        assert_ne!(vitals.moment(), still);
+    }
+
     #[test]
     fn only_an_unfinished_upload_or_head_is_still_being_sent() {
         let vitals = Vitals::new();

@@ -17,6 +17,7 @@ use jeton_core::role::BaseRole;
 use jeton_server::Settings;
 use jeton_server::http::rate_limit::RateLimit;
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
 
 use super::draw::Draw;
 use crate::{Jeton, Reply};
@@ -51,6 +52,8 @@ pub fn settle() {
 
 pub(super) struct World {
     jeton: Jeton,
+    /// Long lists are written by tasks of their own.
+    runtime: Runtime,
     role: RoleId,
     /// Secrets of all sorts of callers. The last is nobody's.
     callers: Vec<String>,
@@ -107,7 +110,8 @@ impl World {
     }
 
     fn build() -> Self {
-        pollster::block_on(async {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let (jeton, role, callers, stray) = runtime.block_on(async {
             let none = RateLimit { requests: 0, window: Duration::ZERO };
             let settings = Settings {
                 max_body_bytes: LONGEST_BODY,
@@ -134,15 +138,9 @@ impl World {
                 callers.push(made.expect(201).string("token"));
             }
             callers.push("nobody".to_owned());
-            Self {
-                jeton,
-                role,
-                callers,
-                targets: Default::default(),
-                stray: stray.expose().to_owned(),
-                changes: 0,
-            }
-        })
+            (jeton, role, callers, stray.expose().to_owned())
+        });
+        Self { jeton, runtime, role, callers, targets: Default::default(), stray, changes: 0 }
     }
 
     /// Draws a caller and a token that the request is to be about, sometimes one that does not exist.
@@ -162,7 +160,7 @@ impl World {
         let canvus = body.contains("Canvus");
         let path = if canvus { "/api/v1/users/1000/access-tokens" } else { "/api/v2/tokens" };
         let made = self.jeton.call(&self.callers[*caller], "POST", path, Some(body));
-        let made = pollster::block_on(made).expect(if canvus { 200 } else { 201 });
+        let made = self.runtime.block_on(made).expect(if canvus { 200 } else { 201 });
         self.changes += 1;
         let (id, secret) = if canvus { ("id", "plain_token") } else { ("_id", "token") };
         let target = Target { id: made.string(id), owner: *owner, secret: made.string(secret) };
@@ -175,7 +173,7 @@ impl World {
         let request = self.request(draft)?;
         let (method, uri) = (draft.method, request.uri().clone());
         let before = self.revision();
-        let reply = pollster::block_on(self.jeton.exchange(request));
+        let reply = self.runtime.block_on(self.jeton.exchange(request));
         let status = reply.status.as_u16();
         assert!(status < 500 || status == 501, "{method} {uri}: {reply:?}");
         if status < 400 {
@@ -241,7 +239,7 @@ impl World {
     /// What the owner is shown at a path.
     pub(super) fn shown(&self, path: &str) -> Value {
         let reply = self.jeton.call(&self.callers[0], "GET", path, None);
-        pollster::block_on(reply).expect(200).json()
+        self.runtime.block_on(reply).expect(200).json()
     }
 
     /// Whether a secret is good for anything.

@@ -145,108 +145,86 @@ fn given<'a>(token: &'a Value, name: &str) -> Option<&'a Value> {
 /// The token as it is shown, if it is one. `None` if no token can be like this.
 fn canonical(before: &Value, mut after: Value, roles: &[String; 2]) -> Option<Value> {
     for name in ["name", "description"] {
-        match given(&after, name).map(Value::as_str) {
-            None | Some(Some("")) => drop(after.as_object_mut()?.remove(name)),
-            Some(text) => drop(text?),
+        let text = given(&after, name).map_or(Some(""), Value::as_str)?;
+        if text.is_empty() {
+            after.as_object_mut()?.remove(name);
         }
     }
-    match given(&after, "expiry").map(Value::as_i64) {
+    match given(&after, "expiry") {
         None => drop(after.as_object_mut()?.remove("expiry")),
-        Some(expiry) => drop((expiry? > NOW || before["expiry"] == after["expiry"]).then_some(())?),
+        Some(expiry) if expiry.as_i64()? > NOW || before["expiry"] == *expiry => {}
+        Some(_) => return None,
     }
-    match given(&after, "defaultApiVersion").map(Value::as_i64) {
-        None | Some(Some(0)) => after["defaultApiVersion"] = json!(20_240_415),
-        Some(number) => drop(
-            [20_160_426, 20_191_212, 20_210_729, 20_220_603, 20_240_415].contains(&number?).then_some(())?,
-        ),
-    }
-    let role = given(&after, "role").map(Value::as_str);
-    let ids = given(&after, "customRoleIds").map(|ids| resolved(ids, roles));
-    let inline = given(&after, "inlineRole").map(policy);
-    // A wrong type anywhere is wrong even where another member would win.
-    let (role, ids, inline) = (flip(role)?, flip(ids)?, flip(inline)?);
-    let ids = ids.filter(|ids| !ids.is_empty());
-    let inline = inline.filter(|statements| !statements.is_empty());
-    let role = role.map(|role| ["reader", "writer", "admin"].contains(&role).then(|| role.to_owned()));
-    match (role, ids, inline) {
-        (Some(role), None, None) => scoped(&mut after, "role", json!(role?)),
-        (None, Some(ids), None) => {
-            let mut kept: Vec<String> = Vec::new();
-            for id in ids {
-                let id = id?;
-                if !kept.contains(&id) {
-                    kept.push(id);
-                }
-            }
-            scoped(&mut after, "customRoleIds", json!(kept));
-        }
-        (None, None, Some(statements)) => {
-            let statements: Option<Vec<Value>> = statements.into_iter().collect();
-            scoped(&mut after, "inlineRole", json!(statements?));
-        }
+    let version = given(&after, "defaultApiVersion").map_or(Some(0), Value::as_i64)?;
+    match version {
+        0 => after["defaultApiVersion"] = json!(20_240_415),
+        20_160_426 | 20_191_212 | 20_210_729 | 20_220_603 | 20_240_415 => {}
         _ => return None,
     }
+    let scope = scope(&after, roles)?;
+    let members = after.as_object_mut()?;
+    for name in ["role", "customRoleIds", "inlineRole"] {
+        members.remove(name);
+    }
+    members.insert(scope.0.to_owned(), scope.1);
     Some(after)
 }
 
-fn scoped(token: &mut Value, name: &str, value: Value) {
-    let members = token.as_object_mut().unwrap();
-    for scope in ["role", "customRoleIds", "inlineRole"] {
-        members.remove(scope);
+/// The one member that says what the token may do. What is wrong in another is wrong all the same.
+fn scope(token: &Value, roles: &[String; 2]) -> Option<(&'static str, Value)> {
+    let role = given(token, "role").map_or(Some(""), Value::as_str)?;
+    let mut ids = Vec::new();
+    for id in given(token, "customRoleIds").map_or(Some(&[][..]), items)? {
+        let id = role_id(id.as_str()?, roles)?;
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
     }
-    members.insert(name.to_owned(), value);
-}
-
-fn flip<T>(wrong_or_given: Option<Option<T>>) -> Option<Option<T>> {
-    match wrong_or_given {
-        None => Some(None),
-        Some(wrong_or) => wrong_or.map(Some),
+    let statements = given(token, "inlineRole").map_or(Some(&[][..]), items)?;
+    let statements = statements.iter().map(statement).collect::<Option<Vec<_>>>()?;
+    match (given(token, "role"), &ids[..], &statements[..]) {
+        (Some(_), [], []) => ["reader", "writer", "admin"].contains(&role).then(|| ("role", json!(role))),
+        (None, [_, ..], []) => Some(("customRoleIds", json!(ids))),
+        (None, [], [_, ..]) => Some(("inlineRole", json!(statements))),
+        _ => None,
     }
 }
 
-/// Role ids, each `None` where there is no such role; `None` where it is no list of texts.
-fn resolved(ids: &Value, roles: &[String; 2]) -> Option<Vec<Option<String>>> {
-    let one = |id: &Value| {
-        let id = id.as_str()?;
-        Some(match id {
-            "deploy" => Some(roles[0].clone()),
-            "other" => Some(roles[1].clone()),
-            _ => roles.iter().find(|role| *role == id).cloned(),
-        })
-    };
-    ids.as_array()?.iter().map(one).collect()
+fn items(value: &Value) -> Option<&[Value]> {
+    value.as_array().map(Vec::as_slice)
 }
 
-/// Statements as they are shown, each `None` where it is no statement; `None` where a type is wrong.
-fn policy(statements: &Value) -> Option<Vec<Option<Value>>> {
-    statements.as_array()?.iter().map(statement).collect()
+fn role_id<'a>(name: &str, roles: &'a [String; 2]) -> Option<&'a String> {
+    match name {
+        "deploy" => Some(&roles[0]),
+        "other" => Some(&roles[1]),
+        _ => roles.iter().find(|role| *role == name),
+    }
 }
 
-fn statement(value: &Value) -> Option<Option<Value>> {
-    let members = value.as_object()?;
-    let effect = members.get("effect")?.as_str()?;
-    let mut shown = json!({ "effect": effect });
-    let mut lists = Vec::new();
-    for name in ["resources", "notResources", "actions", "notActions"] {
-        let list = match members.get(name) {
-            None | Some(Value::Null) => Vec::new(),
-            Some(list) => {
-                list.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<_>>()?
-            }
-        };
+/// A statement as it is shown, if it is one.
+fn statement(value: &Value) -> Option<Value> {
+    let mut shown = json!({ "effect": value.as_object()?.get("effect")?.as_str()? });
+    let mut given = [false; 4];
+    let lists = ["resources", "notResources", "actions", "notActions"];
+    for (name, given) in lists.into_iter().zip(&mut given) {
+        let list = value.get(name).filter(|list| !list.is_null()).map_or(Some(&[][..]), items)?;
+        for item in list {
+            let text = item.as_str()?;
+            let fine = if name.ends_with("esources") {
+                ["proj/*", "proj/x"].contains(&text)
+            } else {
+                !text.is_empty()
+            };
+            fine.then_some(())?;
+        }
         if !list.is_empty() {
+            *given = true;
             shown[name] = json!(list);
         }
-        lists.push(list);
     }
-    let one_of = |a: usize, b: usize| lists[a].is_empty() != lists[b].is_empty();
-    let resource = |text: &String| ["proj/*", "proj/x"].contains(&text.as_str());
-    let fine = ["allow", "deny"].contains(&effect)
-        && one_of(0, 1)
-        && one_of(2, 3)
-        && lists[0].iter().chain(&lists[1]).all(resource)
-        && lists[2].iter().chain(&lists[3]).all(|action| !action.is_empty());
-    Some(fine.then_some(shown))
+    let effect = shown["effect"] == "allow" || shown["effect"] == "deny";
+    (effect && given[0] != given[1] && given[2] != given[3]).then_some(shown)
 }
 
 /// Values that fit somewhere, and values that fit nowhere.
