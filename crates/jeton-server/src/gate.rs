@@ -130,7 +130,9 @@ fn unwrapped(value: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+    type Pairs = &'static [(&'static str, &'static str)];
+
+    fn headers(pairs: Pairs) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
             headers.append(*name, value.parse().unwrap());
@@ -140,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_found_wherever_clients_put_it() {
-        let cases: [(&[(&'static str, &'static str)], Option<&str>); 9] = [
+        let cases: [(Pairs, Option<&str>); 9] = [
             (&[], None),
             (&[("private-token", "a")], Some("a")),
             (&[("private-token", "a"), ("private-token", "b")], Some("a")),

@@ -94,13 +94,11 @@ where
             if pieces.send(Ok(Bytes::from(std::mem::take(&mut text)))).await.is_err() {
                 return;
             }
-            more = match self.next(&mut text).await {
-                Ok(more) => more,
-                Err(_) => {
-                    let _ = pieces.send(Err(io::ErrorKind::Interrupted.into())).await;
-                    return;
-                }
+            let Ok(next) = self.next(&mut text).await else {
+                let _ = pieces.send(Err(io::ErrorKind::Interrupted.into())).await;
+                return;
             };
+            more = next;
         }
         self.end(&mut text);
         let _ = pieces.send(Ok(Bytes::from(text))).await;

@@ -131,10 +131,12 @@ impl Service {
         let mut current = None;
         for _ in 0..ATTEMPTS {
             let caller = current.as_ref().unwrap_or(session).caller();
+            let owner = self.inner.index.directory().member(&command.owner).ok_or(Refusal::NoSuchMember)?;
             let now = self.now();
             let issued = rule::issue(
                 caller,
                 command,
+                &owner,
                 self.inner.index.directory(),
                 self.inner.index.tokens_of_account(caller.account),
                 &self.inner.limits,

@@ -309,7 +309,11 @@ async fn what_a_patch_does_not() {
             400,
             "/inlineRole/0: invalid type: array, expected an object".to_owned(),
         ),
-        (op("replace", "/expiry", "soon"), 400, "/expiry: invalid type: string, expected an integer".to_owned()),
+        (
+            op("replace", "/expiry", "soon"),
+            400,
+            "/expiry: invalid type: string, expected an integer".to_owned(),
+        ),
         (op("replace", "/expiry", 1.5), 400, "/expiry: invalid type: number, expected an integer".to_owned()),
         (op("replace", "/expiry", NOW), 400, past.to_owned()),
         (op("replace", "/expiry", -1), 400, past.to_owned()),

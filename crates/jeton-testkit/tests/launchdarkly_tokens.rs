@@ -266,7 +266,10 @@ async fn a_create_that_cannot_be_understood_says_why_and_where() {
             "/expiry: invalid type: string, expected an integer",
         ),
         (json!({ "role": "reader", "expiry": 1.0 }), "/expiry: invalid type: number, expected an integer"),
-        (json!({ "role": "reader", "expiry": u64::MAX }), "/expiry: invalid value: integer, expected an integer"),
+        (
+            json!({ "role": "reader", "expiry": u64::MAX }),
+            "/expiry: invalid value: integer, expected an integer",
+        ),
         (json!({ "customRoleIds": "x" }), "/customRoleIds: invalid type: string, expected an array"),
         (json!({ "customRoleIds": [5] }), "/customRoleIds/0: invalid type: integer, expected a string"),
         (json!({ "inlineRole": {} }), "/inlineRole: invalid type: object, expected an array"),

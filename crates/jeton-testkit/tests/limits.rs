@@ -333,6 +333,12 @@ async fn a_patch_is_only_so_large() {
         let said = "operation 0 of the patch cannot be applied: a token has no place so deep";
         assert_eq!(reply.json()["message"], said);
     }
+    // A list that is copied into its own deepest place, again and again: each time it is twice as deep.
+    let mut doubling = vec![add("/inlineRole", json!([[]]))];
+    for depth in (0..14).map(|times| 1_usize << times) {
+        doubling.push(copy("/inlineRole", &format!("/inlineRole{}/-", "/0".repeat(depth))));
+    }
+    patch(json!(doubling)).await.expect(422);
     let mut nesting = vec![add("/inlineRole", json!([[[[deep]]]]))];
     for _ in 0..33 {
         nesting.push(json!({ "op": "move", "from": "/inlineRole", "path": "/customRoleIds" }));

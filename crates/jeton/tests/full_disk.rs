@@ -83,7 +83,6 @@ fn a_full_disk_loses_nothing_and_heals() {
     assert_eq!(ask(OWNER, "DELETE", &format!("/api/v2/tokens/{id}")).status, 204);
     assert_eq!(ask(secret, "GET", "/api/v2/versions").status, 401);
     assert_eq!(create("room again").status, 201);
-    drop(create);
     server.stop();
 
     let store = jeton_store::Sqlite::open(&data_dir.join("jeton.db"), "the full disk test").unwrap();

@@ -85,8 +85,8 @@ fn is_concrete(segment: Segment<'_>) -> bool {
     let is_name = segment.name.is_empty() || syntax::is_word(segment.name);
     is_name
         && segment.qualifiers().all(|qualifier| match qualifier {
-            Some(Qualifier::Tag(tag)) => syntax::is_word(tag),
-            Some(Qualifier::Property(_) | Qualifier::View) => true,
+            Some(Qualifier::Tag(word) | Qualifier::View(word)) => syntax::is_word(word),
+            Some(Qualifier::Property(_)) => true,
             None => false,
         })
 }
@@ -131,8 +131,16 @@ mod tests {
 
     #[test]
     fn what_is_no_single_resource_is_refused() {
-        for text in ["", "*", "proj/a b", "proj/${roleAttribute/x}", "proj/a;", "proj/a;{b}", "planet/earth"]
-        {
+        for text in [
+            "",
+            "*",
+            "proj/a b",
+            "proj/${roleAttribute/x}",
+            "proj/a;",
+            "proj/a;{b}",
+            "proj/a;view:*:b",
+            "planet/earth",
+        ] {
             assert_eq!(Resource::parse(text), None, "{text:?}");
         }
     }

@@ -93,7 +93,11 @@ impl Condition {
         Ok(match qualifier {
             Qualifier::Tag(text) => Self::Tag(Pattern::parse(text)?),
             Qualifier::Property(text) => Self::Property(text.into()),
-            Qualifier::View => Self::View,
+            // The key decides nothing, but a mistake in it is one.
+            Qualifier::View(key) => {
+                Pattern::parse(key)?;
+                Self::View
+            }
         })
     }
 
@@ -102,7 +106,7 @@ impl Condition {
         match self {
             Self::Tag(pattern) => any(facts.filter_map(|fact| match fact {
                 Qualifier::Tag(tag) => Some(pattern.fits(tag, attributes, glob::ignoring_case)),
-                Qualifier::Property(_) | Qualifier::View => None,
+                Qualifier::Property(_) | Qualifier::View(_) => None,
             })),
             Self::Property(wanted) => {
                 any(facts.map(|fact| matches!(fact, Qualifier::Property(found) if *found == **wanted).into()))
@@ -162,8 +166,19 @@ mod tests {
 
     #[test]
     fn a_specifier_that_cannot_be_read_is_refused() {
-        let texts =
-            ["", "proj/k:*", "flag/f", "proj/k:flag/*", "proj/ k", "proj/*;a,,b", "proj/*;a:b", "proj/*;{a}"];
+        let texts = [
+            "",
+            "proj/k:*",
+            "flag/f",
+            "proj/k:flag/*",
+            "proj/ k",
+            "proj/*;a,,b",
+            "proj/*;a:b",
+            "proj/*;{a}",
+            "proj/*;view:a b",
+            "proj/*;view:a:b",
+            "proj/*;view:{env/b",
+        ];
         for text in texts {
             assert_eq!(Specifier::parse(text).err(), Some(Unreadable::Syntax), "{text:?}");
         }

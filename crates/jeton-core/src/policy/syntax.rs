@@ -23,8 +23,8 @@ pub(super) enum Qualifier<'a> {
     Tag(&'a str),
     /// `{property:value}`, with its braces.
     Property(&'a str),
-    /// `view:KEY`: membership in a grouping that this server doesn't keep.
-    View,
+    /// `view:KEY`: membership in a grouping that this server doesn't keep. Here is its key.
+    View(&'a str),
 }
 
 /// Cuts a whole text. Of the segments, as many are filled as the kind has labels.
@@ -71,7 +71,7 @@ impl<'a> Qualifier<'a> {
             return (is_word(property) && is_word(value)).then_some(Self::Property(text));
         }
         match text.strip_prefix("view:") {
-            Some(key) => (!key.is_empty()).then_some(Self::View),
+            Some(key) => (!key.is_empty()).then_some(Self::View(key)),
             None => (!text.is_empty()).then_some(Self::Tag(text)),
         }
     }
@@ -173,7 +173,7 @@ mod tests {
         match qualifier {
             Qualifier::Tag(text) => format!("tag {text}"),
             Qualifier::Property(text) => format!("property {text}"),
-            Qualifier::View => "view".to_owned(),
+            Qualifier::View(key) => format!("view {key}"),
         }
     }
 
@@ -185,7 +185,7 @@ mod tests {
         };
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(cut(""), []);
-        assert_eq!(cut("a,{b:c},view:d"), [some("tag a"), some("property {b:c}"), some("view")]);
+        assert_eq!(cut("a,{b:c},view:d"), [some("tag a"), some("property {b:c}"), some("view d")]);
         assert_eq!(cut("a,,{b,c:d},{e},view:"), [some("tag a"), None, some("property {b,c:d}"), None, None]);
         assert_eq!(cut("{a:b,c"), [None]);
     }

@@ -2,10 +2,11 @@
 
 use crate::authority::Authority;
 use crate::caller::{Caller, Roles};
-use crate::change::{Event, Proposal, Revision};
+use crate::change::{Event, Expectation, Proposal, Revision};
 use crate::command::Issue;
 use crate::id::TokenId;
 use crate::limits::Limits;
+use crate::member::{Member, Standing};
 use crate::policy::action;
 use crate::refusal::Refusal;
 use crate::secret::Secret;
@@ -27,7 +28,7 @@ pub struct Issued {
 /// Decides whether the caller may have this token.
 ///
 /// The id is drawn first, so that a policy about `token/*` can match the token that does not exist yet. `tokens` is the
-/// number of tokens the account has now.
+/// number of tokens the account has now, `owner` the member that the command names.
 ///
 /// # Errors
 /// Any of the refusals about rights, roles, texts, expiry and limits.
@@ -35,6 +36,7 @@ pub struct Issued {
 pub fn issue(
     caller: &Caller,
     command: &Issue,
+    owner: &Member,
     roles: &impl Roles,
     tokens: u64,
     limits: &Limits,
@@ -44,6 +46,11 @@ pub fn issue(
 ) -> Result<Issued, Refusal> {
     if caller.kind == TokenKind::Service && command.kind == TokenKind::Personal {
         return Err(Refusal::ServiceCannotIssuePersonal);
+    }
+    // A service token outlives whoever made it, and so do the tokens that it makes.
+    let gone = owner.standing == Standing::Removed && command.kind == TokenKind::Personal;
+    if owner.account != caller.account || owner.id != command.owner || gone {
+        return Err(Refusal::NoSuchMember);
     }
     let (secret, record) = mint.strike(command.kind, fresh);
     let mut token = Token {
@@ -74,12 +81,17 @@ pub fn issue(
     if tokens >= limits.tokens {
         return Err(Refusal::TokenLimit { limit: limits.tokens });
     }
+    let mut expects = caller.basis().to_vec();
+    let stands = Expectation::Member { id: owner.id, revision: owner.revision };
+    if command.kind == TokenKind::Personal && !expects.contains(&stands) {
+        expects.push(stands);
+    }
     let proposal = Proposal {
         at: now,
         account: caller.account,
         actor: caller.actor(),
         event: Event::TokenIssued { token },
-        expects: caller.basis().to_vec(),
+        expects,
     };
     Ok(Issued { proposal, secret })
 }

@@ -65,7 +65,9 @@ impl Cast {
     }
 
     pub(crate) fn issue(&self, caller: &Caller, command: &Issue) -> Result<Issued, Refusal> {
-        rule::issue(caller, command, self, self.tokens, &self.limits, &mint(), NOW, &fresh(0x77))
+        // Whoever it is for stands as the caller's member does.
+        let owner = Member { id: command.owner, ..caller.member.as_ref().clone() };
+        rule::issue(caller, command, &owner, self, self.tokens, &self.limits, &mint(), NOW, &fresh(0x77))
     }
 
     pub(crate) fn amend(
