@@ -13,6 +13,17 @@
 //! | how the server is run, and how it is asked | [`server`], [`load`], [`client`] |
 //! | what is printed | [`figure`] |
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::duration_suboptimal_units,
+    clippy::float_cmp,
+    clippy::neg_cmp_op_on_partial_ord,
+    clippy::unchecked_time_subtraction,
+    reason = "figures are measured, rounded and compared by people"
+)]
+
 mod bare_loop;
 mod client;
 mod creates;

@@ -73,11 +73,11 @@ async fn page(jeton: &Jeton, path: &str) -> Value {
     jeton.call(&jeton.owner.secret, "GET", path, None).await.expect(200).json()
 }
 
-/// Around the edges of a piece, which holds a thousand.
+/// Around the edges of a piece, and far beyond.
 #[tokio::test]
 async fn a_list_in_one_answer_is_complete() {
     let jeton = Jeton::start().await;
-    for count in [1, 999, 1000, 1001, 1999, 2000, 2001, 3000] {
+    for count in [1, 24, 25, 26, 50, 51, 1001, 2500] {
         let expected = fill(&jeton, count).await;
         let [canvus, launchdarkly] = whole(&jeton);
         assert!(ids(&jeton.exchange(canvus).await.expect(200).json()) == expected, "{count}");
@@ -93,7 +93,7 @@ async fn a_list_in_one_answer_is_complete() {
 async fn links_lead_through_all_of_it_and_back() {
     let jeton = Jeton::start().await;
     let expected = fill(&jeton, 2001).await;
-    for limit in [1000, 667, 333, 100] {
+    for limit in [1000, 333] {
         let mut forwards = Vec::new();
         let mut at = Some(format!("{TOKENS}?limit={limit}"));
         let mut last = None;

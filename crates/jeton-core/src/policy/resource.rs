@@ -138,7 +138,7 @@ mod tests {
             "proj/${roleAttribute/x}",
             "proj/a;",
             "proj/a;{b}",
-            "proj/a;view:*:b",
+            "proj/a;view:b:c",
             "planet/earth",
         ] {
             assert_eq!(Resource::parse(text), None, "{text:?}");

@@ -144,7 +144,7 @@ pub(super) fn text(draw: &mut Draw<'_>, known: &[&str]) -> String {
 fn long_text(draw: &mut Draw<'_>) -> String {
     let text = text(draw, &TEXTS);
     if draw.rarely(8) {
-        text.replace("\"", &"x".repeat(draw.number(0..=255))).replace('x', "é")
+        text.replace('"', &"x".repeat(draw.number(0..=255))).replace('x', "é")
     } else {
         text
     }

@@ -182,6 +182,7 @@ fn patchwork(draw: &mut Draw<'_>) -> String {
 }
 
 /// Reads the policy twice, and asks both readings.
+#[allow(clippy::needless_pass_by_value, reason = "the policy keeps what it is given")]
 fn read_and_ask(
     statements: Vec<Statement>,
     action: &str,
