@@ -1,5 +1,7 @@
 //! Every committed input of the fuzz targets, through the same checks, without a fuzzer.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::panic::catch_unwind;
