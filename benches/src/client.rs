@@ -41,13 +41,16 @@ impl Client {
             if head.is_none() {
                 head = reply::head(&self.buffer[..filled])?;
             }
-            if let Some(head) = head.filter(|head| filled >= head.end) {
-                let took = started.elapsed();
-                return Ok(Answer {
-                    status: head.status,
-                    body: self.buffer[head.body..head.end].to_vec(),
-                    took,
-                });
+            let Some(head) = head else { continue };
+            let whole = match head.end {
+                Some(end) => filled >= end,
+                None => self.buffer[..filled].ends_with(reply::LAST_CHUNK),
+            };
+            if whole {
+                let (status, took) = (head.status, started.elapsed());
+                let body = &self.buffer[head.body..filled];
+                let body = if head.end.is_some() { body.to_vec() } else { reply::joined(body)? };
+                return Ok(Answer { status, body, took });
             }
         }
     }

@@ -113,7 +113,7 @@ impl Connection {
             let answer = String::from_utf8_lossy(&self.buffer[..self.filled]);
             return Err(format!("an answer under load that says no: {answer}").into());
         }
-        if self.filled < end {
+        if self.filled < end.ok_or("an answer in chunks under load")? {
             return Ok(false);
         }
         self.filled = 0;

@@ -79,13 +79,15 @@ pub(super) fn value(draw: &mut Draw<'_>, depth: usize) -> String {
 
 /// An object with some of these members, each with a value that mostly fits it.
 pub(super) fn object(draw: &mut Draw<'_>, members: &[&str], depth: usize) -> String {
-    let count = draw.number(0..=6);
-    let one = |draw: &mut Draw<'_>| {
-        let name = draw.text_like(members);
+    let (first, count) = (draw.number(0..=15), draw.number(0..=6));
+    let one = |draw: &mut Draw<'_>, at: usize| {
+        // A row of neighbours, so that a member seldom comes twice.
+        let name =
+            if draw.rarely(8) { draw.text_like(members) } else { members[at % members.len()].to_owned() };
         let value = member(draw, &name, depth);
         format!("{}:{value}", quoted(&name))
     };
-    let all: Vec<String> = (0..count).map(|_| one(draw)).collect();
+    let all: Vec<String> = (first..first + count).map(|at| one(draw, at)).collect();
     format!("{{{}}}", all.join(","))
 }
 
