@@ -22,7 +22,8 @@ pub(crate) fn head(bytes: &[u8]) -> Fallible<Option<Head>> {
         text.get(9..12).and_then(|digits| digits.parse().ok()).ok_or("an answer that is not HTTP")?;
     let field = |name: &str| {
         let lines = text.lines().filter_map(|line| line.split_once(':'));
-        let mut values = lines.filter(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim());
+        let mut values =
+            lines.filter(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim());
         values.next()
     };
     let length: Option<usize> = field("content-length").map(str::parse).transpose()?;
