@@ -116,7 +116,8 @@ fn canvus_error(body: &Value, reply: &Reply) -> Look {
         );
     }
     shaped(body, &[("msg", true, filled)], &[])?;
-    let denied = body["msg"].as_str().is_some_and(|msg| msg.contains("Permission denied"));
+    // At its beginning: an address or a body may say so too, and is repeated.
+    let denied = body["msg"].as_str().is_some_and(|msg| msg.starts_with("Permission denied"));
     require((reply.status == 403) == denied, "403 and \"Permission denied\" go together")
 }
 
