@@ -315,6 +315,15 @@ async fn a_patch_is_only_so_large() {
             .concat(),
             "the patch makes the token too large (at /4)",
         ),
+        // Small in the end, and dear all the same.
+        (
+            [
+                vec![add("/customRoleIds", json!(["x".repeat(100_000)]))],
+                vec![copy("/customRoleIds/0", "/name"); 99],
+            ]
+            .concat(),
+            "the patch makes the token too large (at /11)",
+        ),
     ] {
         let reply = patch(json!(operations)).await.expect(400);
         assert_eq!(reply.json()["message"], said);

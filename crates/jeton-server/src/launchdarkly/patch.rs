@@ -21,10 +21,10 @@ use crate::ask::Ask;
 use crate::http::json;
 use crate::trouble::Trouble;
 
-/// Operations in one patch. A copy can double what it copies, so their number is what bounds the work.
+/// Operations in one patch.
 const MOST_OPERATIONS: usize = 100;
-/// Bytes that a patch may blow a token up to.
-const LARGEST_RESULT: usize = 1024 * 1024;
+/// Bytes that all copies of a patch together may add. Each can double the token, so this is what bounds the work.
+const LARGEST_GROWTH: usize = 1024 * 1024;
 /// The depth of the deepest place in a token, `/inlineRole/0/resources/0`. Copies into places without a bottom would
 /// nest a token deeper than any stack.
 const DEEPEST_PLACE: usize = 4;
@@ -93,8 +93,9 @@ impl Patch {
     pub(super) fn command(&self, view: &TokenView) -> Result<Amend, Trouble> {
         let before = serde_json::to_value(wire::Token::new(view)).map_err(|_| Trouble::Internal)?;
         let mut after = before.clone();
+        let mut room = LARGEST_GROWTH;
         for operation in &self.operations {
-            operation.apply(&mut after)?;
+            operation.apply(&mut after, &mut room)?;
         }
         let same_scope = SCOPE.iter().all(|name| before.get(name) == after.get(name));
         let text = serde_json::to_vec(&after).map_err(|_| Trouble::Internal)?;
@@ -176,7 +177,9 @@ impl Operation {
         Trouble::Unpatchable { message }
     }
 
-    fn apply(&self, token: &mut Value) -> Result<(), Trouble> {
+    /// Changes the token. What copies add is taken from `room`: looking only at what came of it would cost the whole
+    /// token each time, and so a second for a patch of some kilobytes.
+    fn apply(&self, token: &mut Value, room: &mut usize) -> Result<(), Trouble> {
         if self.pointers().any(|pointer| pointer.matches('/').count() > DEEPEST_PLACE) {
             return Err(self.unpatchable("a token has no place so deep"));
         }
@@ -187,11 +190,15 @@ impl Operation {
             value.insert("op".to_owned(), Value::from("add"));
             operation = Self { value, number: *number }.parsed()?;
         }
-        json_patch::patch(token, &operation).map_err(|error| self.unpatchable(error.kind))?;
-        if self.text("op") == Some("copy") && token.to_string().len() > LARGEST_RESULT {
-            return Err(invalid(self.number, "the patch makes the token too large"));
-        }
-        Ok(())
+        let copied = self.copied(token).map_or(0, |copied| copied.to_string().len());
+        *room = room
+            .checked_sub(copied)
+            .ok_or_else(|| invalid(self.number, "the patch makes the token too large"))?;
+        json_patch::patch(token, &operation).map_err(|error| self.unpatchable(error.kind))
+    }
+
+    fn copied<'t>(&self, token: &'t Value) -> Option<&'t Value> {
+        token.pointer(self.text("from").filter(|_| self.text("op") == Some("copy"))?)
     }
 
     fn adds_where_it_says_replace(&self, token: &Value) -> bool {
