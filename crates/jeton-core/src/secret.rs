@@ -218,20 +218,27 @@ fn base62(mut number: u32) -> [u8; CHECKSUM_CHARACTERS] {
     digits
 }
 
-/// Appends the 40 lowest base-62 digits of a 384-bit number, by long division.
+/// Appends the 40 lowest base-62 digits of a 384-bit number, by long division: five digits at a time, because 62⁵ is the
+/// largest power that a limb can be divided by.
 fn push_base62(text: &mut String, random: &[u8; 48]) {
+    const DIGITS: usize = 5;
+    const DIVISOR: u64 = 62_u64.pow(5);
     let mut limbs = Zeroizing::new([0_u32; 12]);
     for (limb, bytes) in limbs.iter_mut().zip(random.chunks_exact(4)) {
         *limb = u32::from_be_bytes(bytes.try_into().expect("chunks of four bytes"));
     }
-    for _ in 0..RANDOM_CHARACTERS {
+    for _ in 0..RANDOM_CHARACTERS / DIGITS {
         let mut remainder = 0_u64;
         for limb in limbs.iter_mut() {
             let dividend = remainder << 32 | u64::from(*limb);
-            *limb = u32::try_from(dividend / 62).expect("the remainder is below 62, so the quotient fits");
-            remainder = dividend % 62;
+            *limb =
+                u32::try_from(dividend / DIVISOR).expect("the remainder is smaller, so the quotient fits");
+            remainder = dividend % DIVISOR;
         }
-        text.push(char::from(ALPHABET[usize::try_from(remainder).expect("below 62")]));
+        for _ in 0..DIGITS {
+            text.push(char::from(ALPHABET[usize::try_from(remainder % 62).expect("below 62")]));
+            remainder /= 62;
+        }
     }
 }
 

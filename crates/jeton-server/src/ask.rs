@@ -1,5 +1,6 @@
 //! An admitted request, whole: who asks, where, with which body. What a handler starts from.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::extract::Request;
@@ -9,10 +10,11 @@ use jeton_service::{Service, Session};
 use percent_encoding::percent_decode_str;
 
 use crate::Shared;
-use crate::gate::{Admitted, Gate, Prefers};
+use crate::gate::{Admitted, Prefers};
 use crate::http::body;
 use crate::http::listen::Peer;
 use crate::http::query::Query;
+use crate::http::rate_limit::Verdict;
 use crate::trouble::Trouble;
 
 pub(crate) struct Ask {
@@ -36,9 +38,13 @@ impl Ask {
     }
 
     /// A segment of the path, from 0, decoded. Bytes that are not UTF-8 become U+FFFD, which no id contains.
-    pub(crate) fn path_segment(&self, number: usize) -> String {
+    pub(crate) fn path_segment(&self, number: usize) -> Cow<'_, str> {
         let segment = self.uri.path().split('/').nth(number + 1).unwrap_or_default();
-        percent_decode_str(segment).decode_utf8_lossy().into_owned()
+        // Ids hold nothing that has to be decoded, and nearly all that comes is an id.
+        if segment.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Cow::Borrowed(segment);
+        }
+        percent_decode_str(segment).decode_utf8_lossy()
     }
 }
 
@@ -50,16 +56,16 @@ pub(crate) async fn open(
     shared: &Arc<Shared>,
     request: Request,
     prefers: Prefers,
-) -> (Option<Admitted>, Result<Ask, Trouble>) {
+) -> (Option<Verdict>, Result<Ask, Trouble>) {
     let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Unix);
     let (parts, body) = request.into_parts();
-    let admitted = match shared.gate.admit(&shared.service, &parts.headers, peer, prefers) {
+    let Admitted { session, rate } = match shared.gate.admit(&shared.service, &parts.headers, peer, prefers) {
         Ok(admitted) => admitted,
         Err(trouble) => return (None, Err(trouble)),
     };
     let mut ask = Ask {
         shared: Arc::clone(shared),
-        session: admitted.session.clone(),
+        session,
         method: parts.method,
         headers: parts.headers,
         uri: parts.uri,
@@ -69,12 +75,12 @@ pub(crate) async fn open(
         let settings = &shared.settings;
         match body::read(body, settings.max_body_bytes, settings.body_timeout).await {
             Ok(body) => ask.body = body,
-            Err(refused) => return (Some(admitted), Err(refused.into())),
+            Err(refused) => return (rate, Err(refused.into())),
         }
-        match Gate::readmit(&shared.service, &ask.headers, prefers) {
+        match shared.service.renewed(&ask.session) {
             Ok(session) => ask.session = session,
-            Err(trouble) => return (Some(admitted), Err(trouble)),
+            Err(died) => return (rate, Err(died.into())),
         }
     }
-    (Some(admitted), Ok(ask))
+    (rate, Ok(ask))
 }

@@ -72,16 +72,6 @@ impl Gate {
         }
     }
 
-    /// Looks again, without counting: a request whose body took its time must not outlive its token.
-    pub(crate) fn readmit(
-        service: &Service,
-        headers: &HeaderMap,
-        prefers: Prefers,
-    ) -> Result<Session, Trouble> {
-        let secret = presented(headers, prefers).ok_or(Trouble::NoSecret)?;
-        Ok(service.authenticate(secret)?)
-    }
-
     fn failed(&self, peer: Peer, now: u64, trouble: Trouble) -> Trouble {
         match self.failures.check(self.key_of(peer), now) {
             Some(verdict) if !verdict.allowed => Trouble::TooManyFailures(verdict),

@@ -66,14 +66,14 @@ where
     let id = request.extensions().get::<RequestId>().copied();
     let origin: HeaderMap =
         request.headers().get(ORIGIN).map(|origin| (ORIGIN, origin.clone())).into_iter().collect();
-    let (admitted, ask) = ask::open(&shared, request, Prefers::Authorization).await;
+    let (rate, ask) = ask::open(&shared, request, Prefers::Authorization).await;
     let outcome = async {
         let ask = ask?;
         version::of(&ask)?;
         handler(ask).await
     };
     let mut response = outcome.await.unwrap_or_else(|trouble| answer::tell_maybe(&trouble, id.as_ref()));
-    if let Some(rate) = admitted.and_then(|admitted| admitted.rate) {
+    if let Some(rate) = rate {
         answer::rate(response.headers_mut(), &rate);
     }
     // Nobody on the way may keep what a token was shown.

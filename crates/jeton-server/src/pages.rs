@@ -19,10 +19,14 @@ use jeton_service::{Service, Session, Start, TokenPage, TokenView, Visible};
 use tokio::sync::mpsc;
 
 use crate::ask::Ask;
+use crate::http::json::Json;
 use crate::trouble::Trouble;
 
 /// Tokens in one piece. Each may come with texts and a policy of a hundred kilobytes.
 const PIECE: usize = 25;
+/// Bytes that are worth sending. Short tokens are gathered until there are as many: what each piece costs on its way to
+/// the client would be more than what is in it.
+const ENOUGH: usize = 64 * 1024;
 
 /// What is listed, and how it is written.
 pub(crate) struct List<S, W, A> {
@@ -52,14 +56,18 @@ pub(crate) struct Told {
 pub(crate) async fn answer<S, W, A>(ask: Ask, list: List<S, W, A>) -> Result<Response, Trouble>
 where
     S: Fn(&Service, &Session) -> Result<Visible, Trouble> + Send + Sync + 'static,
-    W: Fn(&TokenView) -> serde_json::Result<String> + Send + Sync + 'static,
+    W: Fn(&mut Json<'_>, &TokenView) + Send + Sync + 'static,
     A: FnOnce(Told) -> String + Send + Sync + 'static,
 {
-    let mut text = list.before.to_owned();
+    let mut text = Vec::with_capacity(ENOUGH);
+    text.extend_from_slice(list.before.as_bytes());
     let mut walk = Walk { start: list.start, shown: 0, total: 0, list, ask };
     let first = walk.page().await?;
     walk.total = first.total;
-    let more = walk.append(&mut text, &first)?;
+    let mut more = walk.append(&mut text, &first);
+    if more {
+        more = walk.fill(&mut text).await?;
+    }
     let body = if more {
         let (pieces, body) = mpsc::channel(1);
         tokio::spawn(walk.rest(text, pieces));
@@ -84,17 +92,18 @@ struct Walk<S, W, A> {
 impl<S, W, A> Walk<S, W, A>
 where
     S: Fn(&Service, &Session) -> Result<Visible, Trouble>,
-    W: Fn(&TokenView) -> serde_json::Result<String>,
+    W: Fn(&mut Json<'_>, &TokenView),
     A: FnOnce(Told) -> String,
 {
-    async fn rest(mut self, mut text: String, pieces: mpsc::Sender<Piece>) {
+    async fn rest(mut self, mut text: Vec<u8>, pieces: mpsc::Sender<Piece>) {
         let mut more = true;
         while more {
             // A reader that has gone away ends the work.
-            if pieces.send(Ok(Bytes::from(std::mem::take(&mut text)))).await.is_err() {
+            let piece = std::mem::replace(&mut text, Vec::with_capacity(ENOUGH));
+            if pieces.send(Ok(Bytes::from(piece))).await.is_err() {
                 return;
             }
-            let Ok(next) = self.next(&mut text).await else {
+            let Ok(next) = self.fill(&mut text).await else {
                 let _ = pieces.send(Err(io::ErrorKind::Interrupted.into())).await;
                 return;
             };
@@ -104,10 +113,19 @@ where
         let _ = pieces.send(Ok(Bytes::from(text))).await;
     }
 
-    async fn next(&mut self, text: &mut String) -> Result<bool, Trouble> {
+    /// Goes on until there is something worth sending. `true` if there may be more.
+    async fn fill(&mut self, text: &mut Vec<u8>) -> Result<bool, Trouble> {
+        let mut more = true;
+        while more && text.len() < ENOUGH {
+            more = self.next(text).await?;
+        }
+        Ok(more)
+    }
+
+    async fn next(&mut self, text: &mut Vec<u8>) -> Result<bool, Trouble> {
         self.ask.session = self.ask.service().renewed(&self.ask.session)?;
         let page = self.page().await?;
-        self.append(text, &page)
+        Ok(self.append(text, &page))
     }
 
     async fn page(&self) -> Result<TokenPage, Trouble> {
@@ -121,23 +139,25 @@ where
     }
 
     /// Writes a page down. `true` if there may be another.
-    fn append(&mut self, text: &mut String, page: &TokenPage) -> Result<bool, Trouble> {
+    fn append(&mut self, text: &mut Vec<u8>, page: &TokenPage) -> bool {
         let full = page.more;
+        let mut json = Json::onto(text);
         for view in &page.items {
             if self.shown > 0 {
-                text.push(',');
+                json.raw(",");
             }
-            text.push_str(&(self.list.write)(view).map_err(|_| Trouble::Internal)?);
+            (self.list.write)(&mut json, view);
             self.shown += 1;
         }
         if let Some(end) = page.end {
             self.start = Start::After(end);
         }
-        Ok(full && self.room() > 0)
+        full && self.room() > 0
     }
 
-    fn end(self, text: &mut String) {
-        text.push_str(&(self.list.after)(Told { shown: self.shown, total: self.total }));
+    fn end(self, text: &mut Vec<u8>) {
+        let after = (self.list.after)(Told { shown: self.shown, total: self.total });
+        text.extend_from_slice(after.as_bytes());
     }
 }
 

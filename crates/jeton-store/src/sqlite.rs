@@ -9,6 +9,7 @@ mod error;
 mod lock;
 mod migrate;
 mod read;
+mod recent;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -26,6 +27,7 @@ use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use crate::{Answer, Outcome, Store, StoreError, StoredToken};
 use lock::Lock;
+use recent::Recent;
 use write::Writer;
 
 pub use backup::backup;
@@ -44,6 +46,7 @@ pub struct Sqlite {
     // which one that only reads can't. A log that stayed behind would be replayed into a backup that is copied back.
     readers: Vec<Mutex<Connection>>,
     writer: Mutex<Writer>,
+    recent: Recent,
     path: PathBuf,
     _lock: Option<Lock>,
 }
@@ -98,7 +101,13 @@ impl Sqlite {
         lock: Option<Lock>,
     ) -> Result<Self, OpenError> {
         let writer = Writer::new(connection).map_err(|source| OpenError::open(path, &source))?;
-        Ok(Self { writer: Mutex::new(writer), readers, path: path.to_owned(), _lock: lock })
+        Ok(Self {
+            readers,
+            writer: Mutex::new(writer),
+            recent: Recent::default(),
+            path: path.to_owned(),
+            _lock: lock,
+        })
     }
 
     /// Where the database is.
@@ -148,7 +157,11 @@ fn ready<'a, T: Send + 'a>(work: impl FnOnce() -> Result<T, StoreError> + Send +
 
 impl Store for Sqlite {
     fn commit(&self, proposals: Vec<Proposal>) -> Answer<'_, Vec<Outcome>> {
-        ready(move || self.writer().commit(&proposals))
+        ready(move || {
+            let mut writer = self.writer();
+            let _changing = self.recent.changing(&proposals);
+            writer.commit(&proposals)
+        })
     }
 
     fn snapshot<'a>(
@@ -164,7 +177,17 @@ impl Store for Sqlite {
     }
 
     fn token(&self, account: AccountId, id: TokenId) -> Answer<'_, Option<StoredToken>> {
-        ready(move || self.read(|connection| read::token(connection, account, id)))
+        ready(move || {
+            let turn = match self.recent.get(account, id) {
+                Ok(stored) => return Ok(Some(stored)),
+                Err(turn) => turn,
+            };
+            let found = self.read(|connection| read::token(connection, account, id))?;
+            if let Some(stored) = &found {
+                self.recent.put(turn, stored);
+            }
+            Ok(found)
+        })
     }
 
     fn tokens<'a>(&'a self, account: AccountId, ids: &'a [TokenId]) -> Answer<'a, Vec<StoredToken>> {
@@ -180,7 +203,11 @@ impl Store for Sqlite {
     }
 
     fn touch<'a>(&'a self, used: &'a [(TokenId, Timestamp)]) -> Answer<'a, ()> {
-        ready(move || self.writer().touch(used))
+        ready(move || {
+            let mut writer = self.writer();
+            let _changing = self.recent.changing_these(used.iter().map(|(id, _)| *id));
+            writer.touch(used)
+        })
     }
 
     fn bind_key(&self, fingerprint: [u8; 32]) -> Answer<'_, bool> {

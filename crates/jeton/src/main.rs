@@ -33,6 +33,11 @@ use cli::Task;
 use config::layers::{Flags, Layers};
 use fault::Fault;
 
+/// A request makes many small texts and drops them on another thread than it made them on, which the system's allocator
+/// is slow at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // Whatever is made from here on, the database, its log and backups included, is for its owner alone.
     rustix::process::umask(Mode::RWXG | Mode::RWXO);

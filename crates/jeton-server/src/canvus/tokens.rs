@@ -14,7 +14,8 @@ use serde_json::{Map, Value};
 
 use super::{answer, wire};
 use crate::ask::Ask;
-use crate::http::{json, query};
+use crate::http::json::{self, Json};
+use crate::http::query;
 use crate::pages::{self, List, Told};
 use crate::trouble::Trouble;
 
@@ -31,7 +32,9 @@ pub(super) async fn list(ask: Ask) -> Result<Response, Trouble> {
         start: Start::Offset(0),
         limit: u64::MAX,
         before: "[",
-        write: |view: &TokenView| serde_json::to_string(&wire::Token::new(view)),
+        write: |json: &mut Json<'_>, view: &TokenView| {
+            json.value(&wire::Token::new(view));
+        },
         after: |_: Told| "]".to_owned(),
     };
     pages::answer(ask, list).await

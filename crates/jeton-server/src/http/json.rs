@@ -9,6 +9,7 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
@@ -168,6 +169,39 @@ fn cut(mut text: String) -> String {
     text
 }
 
+/// Writes JSON piece by piece, where it is known of most pieces that nothing in them needs escaping.
+pub struct Json<'a>(&'a mut Vec<u8>);
+
+impl<'a> Json<'a> {
+    /// Appends to this text.
+    pub fn onto(text: &'a mut Vec<u8>) -> Self {
+        Self(text)
+    }
+
+    /// Appends this as it is.
+    pub fn raw(&mut self, json: &str) -> &mut Self {
+        self.0.extend_from_slice(json.as_bytes());
+        self
+    }
+
+    /// Appends a text in quotes, escaped where it has to be (RFC 8259, section 7).
+    pub fn text(&mut self, text: &str) -> &mut Self {
+        if text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
+            self.raw("\"").raw(text).raw("\"")
+        } else {
+            self.value(text)
+        }
+    }
+
+    /// Appends any value.
+    #[expect(clippy::missing_panics_doc, reason = "a list, a number or a text can always be written")]
+    pub fn value(&mut self, value: &(impl Serialize + ?Sized)) -> &mut Self {
+        serde_json::to_writer(&mut *self.0, value)
+            .expect("lists, numbers and texts can be written to memory");
+        self
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -302,6 +336,15 @@ mod tests {
             bad.to_string(),
             "the body is not valid JSON: invalid unicode code point at line 1 column 11"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_is_written_as_serde_json_writes_it(text in "\\PC{0,20}|[\"\\\\\\x00-\\x20a]{0,20}") {
+            let mut json = Vec::new();
+            Json::onto(&mut json).raw("[").text(&text).raw("]");
+            prop_assert_eq!(json, serde_json::to_vec(&[&text]).unwrap());
+        }
     }
 
     proptest! {

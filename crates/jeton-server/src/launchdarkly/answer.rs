@@ -7,11 +7,15 @@ use jeton_core::refusal::Refusal;
 use jeton_service::Failure;
 use serde::Serialize;
 
+use super::wire;
 use crate::http::cors;
 use crate::http::rate_limit::Verdict;
 use crate::http::request_id::RequestId;
 use crate::operations::{INTERNAL, body_status, challenge, retry_after};
 use crate::trouble::{Trouble, harmless};
+
+/// Headers of an answer, with those that are added on its way out.
+const HEADERS: usize = 12;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -21,6 +25,17 @@ pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
         Ok(body) => (status, [(CONTENT_TYPE, JSON)], body).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
+}
+
+/// A token with a status.
+pub(super) fn token(status: StatusCode, token: &wire::Token<'_>) -> Response {
+    let mut response = Response::new(token.json().into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    // Room for all that an answer has in the end.
+    headers.reserve(HEADERS);
+    headers.insert(CONTENT_TYPE, JSON);
+    response
 }
 
 /// An error. Typed clients insist on `code` and `message`.

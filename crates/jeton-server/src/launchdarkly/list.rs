@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::version;
 use super::wire::{self, Link};
 use crate::ask::Ask;
+use crate::http::json::Json;
 use crate::http::query;
 use crate::pages::{self, List, Told};
 use crate::trouble::Trouble;
@@ -44,7 +45,7 @@ pub(super) async fn tokens(ask: Ask) -> Result<Response, Trouble> {
         start: Start::Offset(offset),
         limit,
         before: r#"{"items":["#,
-        write: |view: &TokenView| serde_json::to_string(&wire::Token::new(view)),
+        write: |json: &mut Json<'_>, view: &TokenView| wire::Token::new(view).write(json),
         after: move |Told { shown, total }: Told| {
             // The whole list, as old versions of the API give it, is one page of its own length.
             let (limit, total) = if whole { (shown.max(1), shown) } else { (limit, total) };

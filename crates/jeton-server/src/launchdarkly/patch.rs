@@ -91,7 +91,8 @@ impl Patch {
 
     /// The command that brings the token from what it is to what the patch makes of it.
     pub(super) fn command(&self, view: &TokenView) -> Result<Amend, Trouble> {
-        let before = serde_json::to_value(wire::Token::new(view)).map_err(|_| Trouble::Internal)?;
+        let before: Value =
+            serde_json::from_slice(&wire::Token::new(view).json()).map_err(|_| Trouble::Internal)?;
         let mut after = before.clone();
         let mut room = LARGEST_GROWTH;
         for operation in &self.operations {

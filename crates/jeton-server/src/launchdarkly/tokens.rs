@@ -25,19 +25,19 @@ pub(super) async fn create(ask: Ask) -> Result<Response, Trouble> {
     let command = body.into_command(ask.session.caller().member.id)?;
     let (view, secret) = ask.service().issue(&ask.session, &command).await?;
     let token = wire::Token::with_secret(&view, secret.expose());
-    Ok(answer::json(StatusCode::CREATED, &token))
+    Ok(answer::token(StatusCode::CREATED, &token))
 }
 
 pub(super) async fn get(ask: Ask) -> Result<Response, Trouble> {
     let view = ask.service().get(&ask.session, token(&ask)?).await?;
-    Ok(answer::json(StatusCode::OK, &wire::Token::new(&view)))
+    Ok(answer::token(StatusCode::OK, &wire::Token::new(&view)))
 }
 
 pub(super) async fn patch(ask: Ask) -> Result<Response, Trouble> {
     let patch = Patch::read(&ask)?;
     let apply = |view: &TokenView| patch.command(view);
     let view = ask.service().amend_with(&ask.session, token(&ask)?, patch.fields(), apply).await?;
-    Ok(answer::json(StatusCode::OK, &wire::Token::new(&view)))
+    Ok(answer::token(StatusCode::OK, &wire::Token::new(&view)))
 }
 
 pub(super) async fn delete(ask: Ask) -> Result<Response, Trouble> {
@@ -49,7 +49,7 @@ pub(super) async fn reset(ask: Ask) -> Result<Response, Trouble> {
     let command = Rotate { retire_at: expiry(&ask)?.map(Timestamp::from_millis) };
     let (view, secret) = ask.service().rotate(&ask.session, token(&ask)?, command).await?;
     let token = wire::Token::with_secret(&view, secret.expose());
-    Ok(answer::json(StatusCode::OK, &token))
+    Ok(answer::token(StatusCode::OK, &token))
 }
 
 /// The token of the path. What can't be an id is no token.

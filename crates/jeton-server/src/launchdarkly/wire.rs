@@ -11,6 +11,8 @@ use jeton_core::token::{Scope, TokenKind};
 use jeton_service::TokenView;
 use serde::{Deserialize, Serialize};
 
+use crate::http::json::Json;
+
 /// A link of hypertext.
 #[derive(Serialize)]
 pub(super) struct Link {
@@ -25,139 +27,103 @@ impl Link {
     }
 }
 
-#[derive(Serialize)]
-struct TokenLinks {
-    parent: Link,
-    #[serde(rename = "self")]
-    itself: Link,
-}
-
-/// A token.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
+/// A token, as every answer shows it.
+///
+/// Written by hand, because a page has a thousand of them: most of what a derived writer does is to look for characters
+/// that need escaping, in names, ids and links that can't hold any.
 pub(super) struct Token<'a> {
-    #[serde(rename = "_id")]
-    id: String,
-    owner_id: String,
-    member_id: String,
-    #[serde(rename = "_member", skip_serializing_if = "Option::is_none")]
-    member: Option<MemberSummary<'a>>,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    name: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    description: &'a str,
-    creation_date: i64,
-    last_modified: i64,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    custom_role_ids: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    inline_role: Vec<Statement>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    role: Option<&'static str>,
+    view: &'a TokenView,
     /// The whole secret in the answers to create and reset, else its last four characters.
-    token: &'a str,
-    service_token: bool,
-    #[serde(rename = "_links")]
-    links: TokenLinks,
-    default_api_version: u32,
-    /// Zero means never.
-    last_used: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expiry: Option<i64>,
+    secret: &'a str,
 }
 
 impl<'a> Token<'a> {
     pub(super) fn new(view: &'a TokenView) -> Self {
-        let token = &view.token;
-        let shown = ShownScope::of(&token.scope, view.owner.as_deref());
-        Self {
-            id: token.id.to_string(),
-            owner_id: token.account.to_string(),
-            member_id: token.owner.to_string(),
-            member: view.owner.as_deref().map(MemberSummary::new),
-            name: &token.name,
-            description: &token.description,
-            creation_date: token.issued_at.as_millis(),
-            last_modified: token.modified_at.as_millis(),
-            custom_role_ids: shown.custom_role_ids,
-            inline_role: shown.inline_role,
-            role: shown.role,
-            token: token.secret.last_four.as_str(),
-            service_token: token.kind == TokenKind::Service,
-            links: TokenLinks {
-                parent: Link::to("/api/v2/tokens"),
-                itself: Link::to(format!("/api/v2/tokens/{}", token.id)),
-            },
-            default_api_version: token.api_version.number(),
-            last_used: view.last_used_at.map_or(0, Timestamp::as_millis),
-            expiry: token.expires_at.map(Timestamp::as_millis),
-        }
+        Self::with_secret(view, view.token.secret.last_four.as_str())
     }
 
     pub(super) fn with_secret(view: &'a TokenView, secret: &'a str) -> Self {
-        Self { token: secret, ..Self::new(view) }
+        Self { view, secret }
     }
-}
 
-/// A scope in the three members that can show one. Exactly one of them has a value.
-struct ShownScope {
-    role: Option<&'static str>,
-    custom_role_ids: Vec<String>,
-    inline_role: Vec<Statement>,
-}
+    /// It as JSON.
+    pub(super) fn json(&self) -> Vec<u8> {
+        let mut text = Vec::with_capacity(1024);
+        self.write(&mut Json::onto(&mut text));
+        text
+    }
 
-impl ShownScope {
-    fn of(scope: &Scope, owner: Option<&Member>) -> Self {
-        let nothing = Self { role: None, custom_role_ids: Vec::new(), inline_role: Vec::new() };
-        let roles = |ids: &[RoleId]| ids.iter().map(ToString::to_string).collect();
-        match scope {
-            // A token made through Canvus may do what its owner may: that is what is shown.
-            Scope::Member => match owner {
-                Some(owner) if !owner.custom_roles.is_empty() => {
-                    Self { custom_role_ids: roles(&owner.custom_roles), ..nothing }
-                }
-                Some(owner) => Self { role: Some(owner.role.as_str()), ..nothing },
-                None => Self { role: Some(BaseRole::NoAccess.as_str()), ..nothing },
-            },
-            Scope::Base(role) => Self { role: Some(role.as_str()), ..nothing },
-            Scope::Roles(ids) => Self { custom_role_ids: roles(ids), ..nothing },
-            Scope::Inline(policy) => {
-                Self { inline_role: policy.statements().iter().map(Statement::new).collect(), ..nothing }
-            }
+    /// Appends it as JSON.
+    pub(super) fn write(&self, json: &mut Json<'_>) {
+        let Self { view: TokenView { token, owner, last_used_at }, secret } = self;
+        let (id, account, member) = (token.id.hex(), token.account.hex(), token.owner.hex());
+        json.raw(r#"{"_id":""#).raw(id.as_str());
+        json.raw(r#"","ownerId":""#).raw(account.as_str());
+        json.raw(r#"","memberId":""#).raw(member.as_str()).raw("\"");
+        if let Some(owner) = owner {
+            write_summary(json, owner);
         }
+        if !token.name.is_empty() {
+            json.raw(r#","name":"#).text(&token.name);
+        }
+        if !token.description.is_empty() {
+            json.raw(r#","description":"#).text(&token.description);
+        }
+        json.raw(r#","creationDate":"#).value(&token.issued_at.as_millis());
+        json.raw(r#","lastModified":"#).value(&token.modified_at.as_millis());
+        write_scope(json, &token.scope, owner.as_deref());
+        json.raw(r#","token":"#).text(secret);
+        json.raw(r#","serviceToken":"#).value(&(token.kind == TokenKind::Service));
+        json.raw(r#","_links":{"parent":{"href":"/api/v2/tokens","type":"application/json"},"#);
+        json.raw(r#""self":{"href":"/api/v2/tokens/"#)
+            .raw(id.as_str())
+            .raw(r#"","type":"application/json"}}"#);
+        json.raw(r#","defaultApiVersion":"#).value(&token.api_version.number());
+        // Zero means never.
+        json.raw(r#","lastUsed":"#).value(&last_used_at.map_or(0, Timestamp::as_millis));
+        if let Some(end) = token.expires_at {
+            json.raw(r#","expiry":"#).value(&end.as_millis());
+        }
+        json.raw("}");
     }
 }
 
 /// Who made a token.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct MemberSummary<'a> {
-    #[serde(rename = "_links")]
-    links: SelfLink,
-    #[serde(rename = "_id")]
-    id: String,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    first_name: &'a str,
-    role: &'static str,
-    email: &'a str,
+fn write_summary(json: &mut Json<'_>, member: &Member) {
+    let id = member.id.hex();
+    json.raw(r#","_member":{"_links":{"self":{"href":"/api/v2/members/"#).raw(id.as_str());
+    json.raw(r#"","type":"application/json"}},"_id":""#).raw(id.as_str()).raw("\"");
+    if !member.name.is_empty() {
+        json.raw(r#","firstName":"#).text(&member.name);
+    }
+    json.raw(r#","role":""#).raw(member.role.as_str());
+    json.raw(r#"","email":"#).text(&member.email).raw("}");
 }
 
-#[derive(Serialize)]
-struct SelfLink {
-    #[serde(rename = "self")]
-    itself: Link,
-}
-
-impl<'a> MemberSummary<'a> {
-    fn new(member: &'a Member) -> Self {
-        Self {
-            links: SelfLink { itself: Link::to(format!("/api/v2/members/{}", member.id)) },
-            id: member.id.to_string(),
-            first_name: &member.name,
-            role: member.role.as_str(),
-            email: &member.email,
+/// A scope, in one of the three members that can show one.
+fn write_scope(json: &mut Json<'_>, scope: &Scope, owner: Option<&Member>) {
+    match (scope, owner) {
+        // A token made through Canvus may do what its owner may: that is what is shown.
+        (Scope::Member, Some(owner)) if !owner.custom_roles.is_empty() => {
+            write_roles(json, &owner.custom_roles);
+        }
+        (Scope::Member, owner) => write_role(json, owner.map_or(BaseRole::NoAccess, |owner| owner.role)),
+        (Scope::Base(role), _) => write_role(json, *role),
+        (Scope::Roles(ids), _) => write_roles(json, ids),
+        (Scope::Inline(policy), _) => {
+            let statements: Vec<Statement> = policy.statements().iter().map(Statement::new).collect();
+            json.raw(r#","inlineRole":"#).value(&statements);
         }
     }
+}
+
+fn write_role(json: &mut Json<'_>, role: BaseRole) {
+    json.raw(r#","role":""#).raw(role.as_str()).raw("\"");
+}
+
+fn write_roles(json: &mut Json<'_>, ids: &[RoleId]) {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    json.raw(r#","customRoleIds":"#).value(&ids);
 }
 
 /// A statement of a policy, in answers and in bodies.

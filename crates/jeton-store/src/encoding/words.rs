@@ -73,7 +73,11 @@ pub(crate) fn api_version(number: u32) -> Result<ApiVersion, StoreError> {
 }
 
 pub(super) fn json<T: Serialize>(value: &T) -> String {
-    serde_json::to_string(value).expect("these shapes have text keys only, so JSON can say them all")
+    // Room for a token, which is what is written most.
+    let mut text = Vec::with_capacity(512);
+    serde_json::to_writer(&mut text, value)
+        .expect("these shapes have text keys only, so JSON can say them all");
+    String::from_utf8(text).expect("JSON is text")
 }
 
 pub(super) fn parse<'a, T: Deserialize<'a>>(what: &str, text: &'a str) -> Result<T, StoreError> {
@@ -85,11 +89,13 @@ pub(super) fn role_ids(ids: &[String]) -> Result<Vec<RoleId>, StoreError> {
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
 }
 
 pub(super) fn digest(text: &str) -> Result<Digest, StoreError> {

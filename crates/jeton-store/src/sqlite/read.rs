@@ -17,9 +17,9 @@ use crate::encoding::{self, unreadable};
 use crate::{StoreError, StoredToken};
 
 const MEMBER: &str = "SELECT id, account, number, email, name, role, custom_roles, standing, password, created_at, revision FROM members";
-const TOKEN: &str = "SELECT id, account, owner, kind, name, description, scope, ceiling, api_version, issued_at,
+const TOKENS: &str = "SELECT id, account, owner, kind, name, description, scope, ceiling, api_version, issued_at,
     modified_at, expires_at, digest, last_four, retiring_digest, retiring_last_four, retiring_ends_at, revision,
-    last_used_at FROM tokens WHERE account = ?1 AND id = ?2";
+    last_used_at FROM tokens WHERE id >= ?1 ORDER BY id";
 
 pub(super) fn last_revision(connection: &Connection) -> rusqlite::Result<Revision> {
     let last: u64 =
@@ -35,19 +35,36 @@ pub(super) fn token(
     Ok(tokens(connection, account, &[id])?.pop())
 }
 
+/// Tokens by id, in the order of the ids.
+///
+/// A page of a long list asks for neighbours: from a token that was found the walk goes on to the row after it, instead
+/// of searching for each from the root of the table, as long as that finds more than it misses.
 pub(super) fn tokens(
     connection: &Connection,
     account: AccountId,
     ids: &[TokenId],
 ) -> Result<Vec<StoredToken>, StoreError> {
-    let mut statement = connection.prepare_cached(TOKEN).map_err(|error| failure(&error))?;
+    let mut statement = connection.prepare_cached(TOKENS).map_err(|error| failure(&error))?;
     let mut found = Vec::with_capacity(ids.len());
-    for id in ids {
-        let mut rows =
-            statement.query(params![account.as_bytes(), id.as_bytes()]).map_err(|error| failure(&error))?;
-        if let Some(row) = rows.next().map_err(|error| failure(&error))? {
-            found.push(stored_token(row)?);
+    let (mut at, mut neighbours, mut strangers) = (0, 0, 0);
+    while let Some(sought) = ids.get(at) {
+        let mut rows = statement.query([sought.as_bytes()]).map_err(|error| failure(&error))?;
+        let first = at;
+        while at < ids.len() && (at == first || neighbours >= strangers) {
+            let Some(row) = rows.next().map_err(|error| failure(&error))? else { break };
+            let stored = stored_token(row)?;
+            if stored.token.id != ids[at] {
+                strangers += usize::from(at > first);
+                break;
+            }
+            neighbours += usize::from(at > first);
+            if stored.token.account == account {
+                found.push(stored);
+            }
+            at += 1;
         }
+        // What was searched for and is not there does not exist.
+        at = at.max(first + 1);
     }
     Ok(found)
 }

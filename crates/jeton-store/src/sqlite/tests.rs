@@ -105,3 +105,38 @@ fn written_token(log: &[Change]) -> TokenId {
         other => panic!("the last change issued a token: {other:?}"),
     }
 }
+
+/// What was read lately is given without a query, but never once its change has begun.
+#[test]
+fn a_token_read_lately_is_the_one_in_the_database() {
+    let (_directory, store) = opened();
+    let mint =
+        Mint { format: SecretFormat::new("jtn").unwrap(), key: ServerKey::new(Zeroizing::new([9; 32])) };
+    let fresh = [fresh(1), fresh(2), fresh(3)];
+    let (founding, _) = found(Founding::default(), &mint, Timestamp::from_millis(1), fresh.each_ref());
+    block_on(store.commit(founding)).unwrap();
+    let log = block_on(store.changes(Revision::ZERO, usize::MAX)).unwrap();
+    let (account, id) = (log[2].account, written_token(&log));
+    let read = || block_on(store.token(account, id)).unwrap();
+
+    assert!(store.recent.get(account, id).is_err(), "nobody has read it yet");
+    let first = read().unwrap();
+    assert!(store.recent.get(account, id).is_ok_and(|kept| kept == first), "read once, kept");
+
+    let Err(before) = store.recent.get(account, TokenId::from_bytes([0; 12])) else { panic!("unknown") };
+    {
+        let _changing = store.recent.changing_these([id]);
+        let Err(during) = store.recent.get(account, id) else { panic!("it may be about to change") };
+        store.recent.put(during, &first);
+        assert!(
+            store.recent.get(account, id).is_err(),
+            "read during a change: which side of it, nobody knows"
+        );
+    }
+    store.recent.put(before, &first);
+    assert!(store.recent.get(account, id).is_err(), "read before a change, and late");
+
+    block_on(store.touch(&[(id, Timestamp::from_millis(77))])).unwrap();
+    assert_eq!(read().unwrap().last_used_at, Some(Timestamp::from_millis(77)));
+    assert!(store.recent.get(AccountId::from_bytes([9; 12]), id).is_err(), "accounts are walls");
+}

@@ -1,5 +1,7 @@
 //! The writer: commits groups of proposals, each with its rows and its log entry, in one transaction.
 
+use std::collections::HashSet;
+
 use jeton_core::account::Account;
 use jeton_core::change::{Actor, Change, Event, Expectation, Proposal, Revision};
 use jeton_core::member::{Member, PasswordHash, Standing};
@@ -46,8 +48,10 @@ impl Writer {
         };
         let mut last = started_at;
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let mut group = Group::on(&self.connection);
         let written: rusqlite::Result<Vec<Outcome>> =
-            proposals.iter().map(|proposal| write(&self.connection, proposal, &mut last)).collect();
+            proposals.iter().map(|proposal| write(&mut group, proposal, &mut last)).collect();
+        drop(group);
         let ended = match written {
             Ok(_) if last == started_at => self.connection.prepare_cached("ROLLBACK")?.execute([]),
             Ok(_) => self.connection.prepare_cached("COMMIT")?.execute([]),
@@ -96,124 +100,164 @@ impl Writer {
     }
 }
 
-/// Writes one proposal inside a transaction, and moves the last revision on if it is written.
-type Write = fn(&Connection, &Proposal, &mut Revision) -> rusqlite::Result<Outcome>;
+/// What the proposals of one transaction share.
+struct Group<'c> {
+    connection: &'c Connection,
+    /// Each is looked up once: that costs about as much as to run it.
+    statements: Vec<(&'static str, CachedStatement<'c>)>,
+    /// What was found to hold, and still does: many proposals of a group rest on the same records.
+    holding: HashSet<Expectation>,
+}
 
-fn write(connection: &Connection, proposal: &Proposal, last: &mut Revision) -> rusqlite::Result<Outcome> {
-    if let Some(expectation) = broken_expectation(connection, &proposal.expects, *last)? {
+impl<'c> Group<'c> {
+    fn on(connection: &'c Connection) -> Self {
+        Self { connection, statements: Vec::new(), holding: HashSet::new() }
+    }
+
+    /// The statement with this text, which is known by where it stands in the program.
+    fn statement(&mut self, sql: &'static str) -> rusqlite::Result<&mut CachedStatement<'c>> {
+        let known = self.statements.iter().position(|(known, _)| std::ptr::eq(*known, sql));
+        let at = if let Some(at) = known {
+            at
+        } else {
+            self.statements.push((sql, self.connection.prepare_cached(sql)?));
+            self.statements.len() - 1
+        };
+        Ok(&mut self.statements[at].1)
+    }
+}
+
+/// Writes one proposal inside a transaction, and moves the last revision on if it is written.
+type Write = fn(&mut Group<'_>, &Proposal, &mut Revision) -> rusqlite::Result<Outcome>;
+
+fn write(group: &mut Group<'_>, proposal: &Proposal, last: &mut Revision) -> rusqlite::Result<Outcome> {
+    if let Some(expectation) = broken_expectation(group, &proposal.expects, *last)? {
         return Ok(Outcome::Stale(expectation));
     }
     let change = proposal.clone().at_revision(last.next());
-    write_rows(connection, &change.event)?;
-    write_log(connection, &change)?;
+    // A new token is nothing that another decision could rest on. Anything else may be.
+    if !matches!(change.event, Event::TokenIssued { .. }) {
+        group.holding.clear();
+    }
+    write_rows(group, &change.event)?;
+    write_log(group, &change)?;
     *last = change.revision;
     Ok(Outcome::Committed(change))
 }
 
 fn write_unless_duplicate(
-    connection: &Connection,
+    group: &mut Group<'_>,
     proposal: &Proposal,
     last: &mut Revision,
 ) -> rusqlite::Result<Outcome> {
-    connection.prepare_cached("SAVEPOINT proposal")?.execute([])?;
-    let outcome = match write(connection, proposal, last) {
+    group.statement("SAVEPOINT proposal")?.execute([])?;
+    let outcome = match write(group, proposal, last) {
         Err(error) if is_duplicate(&error) => {
-            connection.prepare_cached("ROLLBACK TO proposal")?.execute([])?;
+            group.statement("ROLLBACK TO proposal")?.execute([])?;
             Outcome::Duplicate
         }
         written => written?,
     };
-    connection.prepare_cached("RELEASE proposal")?.execute([])?;
+    group.statement("RELEASE proposal")?.execute([])?;
     Ok(outcome)
 }
 
 fn broken_expectation(
-    connection: &Connection,
+    group: &mut Group<'_>,
     expects: &[Expectation],
     last: Revision,
 ) -> rusqlite::Result<Option<Expectation>> {
     for expectation in expects {
-        let holds = match expectation {
-            Expectation::Head(revision) => last == *revision,
-            Expectation::Token { id, revision } => {
-                stands(connection, "SELECT revision FROM tokens WHERE id = ?1", id.as_bytes(), *revision)?
-            }
-            Expectation::Member { id, revision } => {
-                stands(connection, "SELECT revision FROM members WHERE id = ?1", id.as_bytes(), *revision)?
-            }
-            Expectation::Role { id, revision } => {
-                stands(connection, "SELECT revision FROM roles WHERE id = ?1", id.as_bytes(), *revision)?
-            }
-        };
-        if !holds {
+        if !holds(group, expectation, last)? {
             return Ok(Some(*expectation));
         }
     }
     Ok(None)
 }
 
-fn stands(connection: &Connection, sql: &str, id: &[u8; 12], revision: Revision) -> rusqlite::Result<bool> {
-    let mut statement = connection.prepare_cached(sql)?;
+fn holds(group: &mut Group<'_>, expectation: &Expectation, last: Revision) -> rusqlite::Result<bool> {
+    let stands = match expectation {
+        Expectation::Head(revision) => return Ok(last == *revision),
+        known if group.holding.contains(known) => return Ok(true),
+        Expectation::Token { id, revision } => {
+            stands(group, "SELECT revision FROM tokens WHERE id = ?1", id.as_bytes(), *revision)?
+        }
+        Expectation::Member { id, revision } => {
+            stands(group, "SELECT revision FROM members WHERE id = ?1", id.as_bytes(), *revision)?
+        }
+        Expectation::Role { id, revision } => {
+            stands(group, "SELECT revision FROM roles WHERE id = ?1", id.as_bytes(), *revision)?
+        }
+    };
+    if stands {
+        group.holding.insert(*expectation);
+    }
+    Ok(stands)
+}
+
+fn stands(
+    group: &mut Group<'_>,
+    sql: &'static str,
+    id: &[u8; 12],
+    revision: Revision,
+) -> rusqlite::Result<bool> {
+    let statement = group.statement(sql)?;
     let found: Option<u64> = statement.query_row([id], |row| row.get(0)).optional()?;
     Ok(found == Some(revision.number()))
 }
 
 /// Writes the state that follows from an event. This is the only translation of events into rows.
-fn write_rows(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
+fn write_rows(group: &mut Group<'_>, event: &Event) -> rusqlite::Result<()> {
     match event {
-        Event::AccountFounded { account } => insert_account(connection, account),
-        Event::MemberAdded { member } => insert_member(connection, member),
-        Event::MemberChanged { after, .. } => update_member(connection, after),
-        Event::RoleDefined { role } => insert_role(connection, role),
-        Event::RoleChanged { after, .. } => update_role(connection, after),
-        Event::RoleRemoved { role } => {
-            delete(connection, "DELETE FROM roles WHERE id = ?1", role.id.as_bytes())
-        }
-        Event::TokenIssued { token } => insert_token(connection, token),
-        Event::TokenChanged { after, .. } | Event::TokenRotated { after, .. } => {
-            update_token(connection, after)
-        }
+        Event::AccountFounded { account } => insert_account(group, account),
+        Event::MemberAdded { member } => insert_member(group, member),
+        Event::MemberChanged { after, .. } => update_member(group, after),
+        Event::RoleDefined { role } => insert_role(group, role),
+        Event::RoleChanged { after, .. } => update_role(group, after),
+        Event::RoleRemoved { role } => delete(group, "DELETE FROM roles WHERE id = ?1", role.id.as_bytes()),
+        Event::TokenIssued { token } => insert_token(group, token),
+        Event::TokenChanged { after, .. } | Event::TokenRotated { after, .. } => update_token(group, after),
         Event::TokenRevoked { token } => {
-            delete(connection, "DELETE FROM tokens WHERE id = ?1", token.id.as_bytes())
+            delete(group, "DELETE FROM tokens WHERE id = ?1", token.id.as_bytes())
         }
     }
 }
 
-fn delete(connection: &Connection, sql: &str, id: &[u8; 12]) -> rusqlite::Result<()> {
-    connection.prepare_cached(sql)?.execute([id]).map(drop)
+fn delete(group: &mut Group<'_>, sql: &'static str, id: &[u8; 12]) -> rusqlite::Result<()> {
+    group.statement(sql)?.execute([id]).map(drop)
 }
 
-fn insert_account(connection: &Connection, account: &Account) -> rusqlite::Result<()> {
-    let mut statement = connection
-        .prepare_cached("INSERT INTO accounts (id, name, created_at, revision) VALUES (?1, ?2, ?3, ?4)")?;
+fn insert_account(group: &mut Group<'_>, account: &Account) -> rusqlite::Result<()> {
+    let statement =
+        group.statement("INSERT INTO accounts (id, name, created_at, revision) VALUES (?1, ?2, ?3, ?4)")?;
     let (created_at, revision) = (account.created_at.as_millis(), account.revision.number());
     statement.execute(params![account.id.as_bytes(), account.name, created_at, revision]).map(drop)
 }
 
-fn insert_member(connection: &Connection, member: &Member) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(
+fn insert_member(group: &mut Group<'_>, member: &Member) -> rusqlite::Result<()> {
+    let statement = group.statement(
         "INSERT INTO members
             (id, account, number, created_at, email, name, role, custom_roles, standing, password, revision)
          VALUES (?1, ?9, ?10, ?11, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
-    bind_changing_of_member(&mut statement, member)?;
+    bind_changing_of_member(statement, member)?;
     statement.raw_bind_parameter(9, member.account.as_bytes())?;
     statement.raw_bind_parameter(10, member.number)?;
     statement.raw_bind_parameter(11, member.created_at.as_millis())?;
     statement.raw_execute().map(drop)
 }
 
-fn update_member(connection: &Connection, member: &Member) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(
+fn update_member(group: &mut Group<'_>, member: &Member) -> rusqlite::Result<()> {
+    let statement = group.statement(
         "UPDATE members SET
             email = ?2, name = ?3, role = ?4, custom_roles = ?5, standing = ?6, password = ?7, revision = ?8
          WHERE id = ?1",
     )?;
-    bind_changing_of_member(&mut statement, member)?;
+    bind_changing_of_member(statement, member)?;
     statement.raw_execute()?;
     if member.standing == Standing::Removed {
         let sql = "DELETE FROM tokens WHERE owner = ?1 AND kind = 'personal'";
-        delete(connection, sql, member.id.as_bytes())?;
+        delete(group, sql, member.id.as_bytes())?;
     }
     Ok(())
 }
@@ -230,22 +274,22 @@ fn bind_changing_of_member(statement: &mut CachedStatement<'_>, member: &Member)
     statement.raw_bind_parameter(8, member.revision.number())
 }
 
-fn insert_role(connection: &Connection, role: &CustomRole) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(
+fn insert_role(group: &mut Group<'_>, role: &CustomRole) -> rusqlite::Result<()> {
+    let statement = group.statement(
         "INSERT INTO roles (id, account, created_at, key, name, base_permissions, policy, revision)
          VALUES (?1, ?7, ?8, ?2, ?3, ?4, ?5, ?6)",
     )?;
-    bind_changing_of_role(&mut statement, role)?;
+    bind_changing_of_role(statement, role)?;
     statement.raw_bind_parameter(7, role.account.as_bytes())?;
     statement.raw_bind_parameter(8, role.created_at.as_millis())?;
     statement.raw_execute().map(drop)
 }
 
-fn update_role(connection: &Connection, role: &CustomRole) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(
+fn update_role(group: &mut Group<'_>, role: &CustomRole) -> rusqlite::Result<()> {
+    let statement = group.statement(
         "UPDATE roles SET key = ?2, name = ?3, base_permissions = ?4, policy = ?5, revision = ?6 WHERE id = ?1",
     )?;
-    bind_changing_of_role(&mut statement, role)?;
+    bind_changing_of_role(statement, role)?;
     statement.raw_execute().map(drop)
 }
 
@@ -259,14 +303,14 @@ fn bind_changing_of_role(statement: &mut CachedStatement<'_>, role: &CustomRole)
     statement.raw_bind_parameter(6, role.revision.number())
 }
 
-fn insert_token(connection: &Connection, token: &Token) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(
+fn insert_token(group: &mut Group<'_>, token: &Token) -> rusqlite::Result<()> {
+    let statement = group.statement(
         "INSERT INTO tokens
             (id, account, owner, kind, issued_at, name, description, scope, ceiling, api_version, modified_at,
              expires_at, digest, last_four, retiring_digest, retiring_last_four, retiring_ends_at, revision)
          VALUES (?1, ?15, ?16, ?17, ?18, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?;
-    bind_changing_of_token(&mut statement, token)?;
+    bind_changing_of_token(statement, token)?;
     statement.raw_bind_parameter(15, token.account.as_bytes())?;
     statement.raw_bind_parameter(16, token.owner.as_bytes())?;
     statement.raw_bind_parameter(17, encoding::kind_name(token.kind))?;
@@ -274,15 +318,15 @@ fn insert_token(connection: &Connection, token: &Token) -> rusqlite::Result<()> 
     statement.raw_execute().map(drop)
 }
 
-fn update_token(connection: &Connection, token: &Token) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(
+fn update_token(group: &mut Group<'_>, token: &Token) -> rusqlite::Result<()> {
+    let statement = group.statement(
         "UPDATE tokens SET
             name = ?2, description = ?3, scope = ?4, ceiling = ?5, api_version = ?6, modified_at = ?7,
             expires_at = ?8, digest = ?9, last_four = ?10, retiring_digest = ?11, retiring_last_four = ?12,
             retiring_ends_at = ?13, revision = ?14
          WHERE id = ?1",
     )?;
-    bind_changing_of_token(&mut statement, token)?;
+    bind_changing_of_token(statement, token)?;
     statement.raw_execute().map(drop)
 }
 
@@ -305,13 +349,13 @@ fn bind_changing_of_token(statement: &mut CachedStatement<'_>, token: &Token) ->
     statement.raw_bind_parameter(14, token.revision.number())
 }
 
-fn write_log(connection: &Connection, change: &Change) -> rusqlite::Result<()> {
+fn write_log(group: &mut Group<'_>, change: &Change) -> rusqlite::Result<()> {
     let text = encoding::event_text(&change.event);
     let (token, member) = match &change.actor {
         Actor::System => (None, None),
         Actor::Token { token, member } => (Some(*token.as_bytes()), Some(*member.as_bytes())),
     };
-    let mut statement = connection.prepare_cached(
+    let statement = group.statement(
         "INSERT INTO changes (revision, at, account, actor_token, actor_member, event, before, after)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
