@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use jeton_core::caller::Roles;
 use jeton_core::id::{AccountId, MemberId, RoleId};
 use jeton_core::member::{Member, Standing};
@@ -10,9 +11,11 @@ use jeton_core::role::CustomRole;
 /// Members and roles, read without a lock.
 #[derive(Default)]
 pub struct Directory {
-    members: papaya::HashMap<MemberId, Arc<Member>>,
-    numbers: papaya::HashMap<(AccountId, u32), MemberId>,
-    roles: papaya::HashMap<RoleId, Arc<CustomRole>>,
+    // Ids and numbers are drawn here and chosen by nobody, so a fast hash is good enough for them. Every request looks
+    // a member up.
+    members: papaya::HashMap<MemberId, Arc<Member>, RandomState>,
+    numbers: papaya::HashMap<(AccountId, u32), MemberId, RandomState>,
+    roles: papaya::HashMap<RoleId, Arc<CustomRole>, RandomState>,
     keys: papaya::HashMap<(AccountId, String), RoleId>,
 }
 

@@ -31,7 +31,7 @@ impl Handle {
 /// Every distinct rights, counted by the tokens that have them.
 #[derive(Default)]
 pub struct RightsBook {
-    by_handle: papaya::HashMap<u64, Arc<Rights>>,
+    by_handle: papaya::HashMap<u64, Arc<Rights>, foldhash::fast::RandomState>,
     /// Only the writer looks here.
     counted: Mutex<Counted>,
 }
