@@ -79,7 +79,7 @@ impl Caller {
         let scope = scope_grant(&rights.scope, owner.account, roles, &mut basis);
         let member_now = match rights.kind {
             TokenKind::Service => None,
-            TokenKind::Personal => {
+            TokenKind::Personal | TokenKind::Login => {
                 basis.push(Expectation::Member { id: owner.id, revision: owner.revision });
                 Some(member_grant(&owner, roles, &mut basis))
             }
@@ -123,7 +123,7 @@ impl Caller {
 
     /// Whether the caller is this member in person. A service token is nobody, not even whoever made it.
     pub fn is_person(&self, member: MemberId) -> bool {
-        self.kind == TokenKind::Personal && self.member.id == member
+        self.kind.is_of_a_person() && self.member.id == member
     }
 
     /// Whether the caller acts as an administrator.
@@ -175,7 +175,7 @@ fn scope_grant(
     }
 }
 
-fn member_grant(member: &Member, roles: &impl Roles, basis: &mut Vec<Expectation>) -> Grant {
+pub(crate) fn member_grant(member: &Member, roles: &impl Roles, basis: &mut Vec<Expectation>) -> Grant {
     if member.custom_roles.is_empty() {
         Grant::Member { id: member.id, role: member.role }
     } else {

@@ -7,4 +7,14 @@ pub enum TokenKind {
     Personal,
     /// A machine's: its rights are fixed when it is issued, and it outlives its creator.
     Service,
+    /// What somebody who logs in with a password gets: good for a day, acts for that person, and stands in no list of
+    /// tokens.
+    Login,
+}
+
+impl TokenKind {
+    /// Whether it acts for a person, as far as that person may now, and dies with them.
+    pub const fn is_of_a_person(self) -> bool {
+        matches!(self, Self::Personal | Self::Login)
+    }
 }

@@ -9,10 +9,23 @@ pub struct Limits {
     pub text_bytes: usize,
     /// Custom roles on one token.
     pub roles: usize,
+    /// Members of one account, the removed ones left out.
+    pub members: usize,
+    /// Custom roles of one account.
+    pub custom_roles: usize,
+    /// Logins of one member that last at once. Another ends the oldest.
+    pub logins: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { tokens: 10_000_000, text_bytes: 16 * 1024, roles: 100 }
+        Self {
+            tokens: 10_000_000,
+            text_bytes: 16 * 1024,
+            roles: 100,
+            members: 100_000,
+            custom_roles: 10_000,
+            logins: 100,
+        }
     }
 }

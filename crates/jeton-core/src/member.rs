@@ -19,8 +19,10 @@ pub struct Member {
     pub number: u32,
     /// The e-mail address, unique in the account without regard to case.
     pub email: String,
-    /// The name as it is shown; may be empty.
+    /// The given name, or the whole name where nobody told the two apart; may be empty.
     pub name: String,
+    /// The family name; may be empty.
+    pub family_name: String,
     /// What the member may do, unless custom roles say otherwise.
     pub role: BaseRole,
     /// Custom roles. Where there are any, they take the place of the base role.
@@ -36,6 +38,11 @@ pub struct Member {
 }
 
 impl Member {
+    /// The whole name, as Canvus shows it.
+    pub fn full_name(&self) -> String {
+        [self.name.as_str(), self.family_name.as_str()].join(" ").trim().to_owned()
+    }
+
     /// Whether this member's personal tokens are honoured.
     pub fn is_active(&self) -> bool {
         self.standing == Standing::Active

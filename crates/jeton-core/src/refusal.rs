@@ -45,6 +45,68 @@ pub enum Refusal {
     /// There is no such member.
     #[error("There is no such user")]
     NoSuchMember,
+    /// The address is no e-mail address.
+    #[error("{email:?} is no e-mail address: give one like name@example.com")]
+    BadEmail {
+        /// As it was given.
+        email: String,
+    },
+    /// Somebody has this address already.
+    #[error("The e-mail address {email} is already in use in this account")]
+    EmailTaken {
+        /// The address.
+        email: String,
+    },
+    /// Nobody is made an owner.
+    #[error("An account has exactly one owner: give another role")]
+    OneOwner,
+    /// The owner is not to be touched.
+    #[error("The owner of the account can't be removed, blocked or given another role")]
+    OwnerStays,
+    /// A member who may do more than the caller.
+    #[error("Only somebody who may do all that this member may can change or remove the member")]
+    StrongerMember,
+    /// Rights beyond the caller's own.
+    #[error("Nobody can give a member or a role more rights than their own token has")]
+    RightsAboveCaller,
+    /// The account is full: [`Limits::members`].
+    #[error("The account has {limit} members, and that is the limit: remove some who are gone")]
+    MemberLimit {
+        /// How many are allowed.
+        limit: usize,
+    },
+    /// Wrong address, wrong password, no password: nobody learns which.
+    #[error("Invalid username or password.")]
+    WrongPassword,
+    /// The password is right, and its owner may not use the account.
+    #[error("This user is blocked or not yet approved: ask an administrator")]
+    MemberInactive,
+    /// A password that is too easy to guess, or too long to be one.
+    #[error("A password has {least} to {most} characters")]
+    BadPassword {
+        /// The fewest.
+        least: usize,
+        /// The most.
+        most: usize,
+    },
+    /// There is no such custom role.
+    #[error("There is no such role")]
+    NoSuchCustomRole,
+    /// The key is no key.
+    #[error("A role's key has 1 to 256 letters, digits, points, hyphens and underscores, and no others")]
+    BadRoleKey,
+    /// Another role has this key.
+    #[error("There is a role with the key {key} already")]
+    RoleKeyTaken {
+        /// The key.
+        key: String,
+    },
+    /// The account is full: [`Limits::custom_roles`].
+    #[error("The account has {limit} custom roles, and that is the limit: delete some that nobody holds")]
+    RoleLimit {
+        /// How many are allowed.
+        limit: usize,
+    },
     /// A custom role that does not exist.
     #[error(
         "There is no custom role with the id or key {name:?}: list the roles of the account, or correct it"

@@ -66,6 +66,8 @@ pub struct CustomRole {
     pub key: String,
     /// The name as it is shown.
     pub name: String,
+    /// More about it; may be empty.
+    pub description: String,
     /// What is granted before the policy is asked.
     pub base_permissions: BasePermissions,
     /// What the role allows and denies.

@@ -4,7 +4,10 @@
 mod amend;
 mod found;
 mod issue;
+mod login;
+mod member;
 mod revoke;
+mod role;
 mod rotate;
 mod scope;
 mod see;
@@ -14,7 +17,10 @@ use zeroize::Zeroizing;
 pub use amend::{amend, may_amend};
 pub use found::{Founding, found, recover};
 pub use issue::{Issued, issue};
+pub use login::{LOGIN_LASTS, login, logout, prolong};
+pub use member::{MemberFacts, add_member, change_member, living_roles, remove_member};
 pub use revoke::revoke;
+pub use role::{change_role, define_role, remove_role};
 pub use rotate::rotate;
 pub use see::{may_list_all, may_see, tokens_of};
 
@@ -59,7 +65,7 @@ fn with_resource<T>(token: &Token, check: impl FnOnce(Resource<'_>) -> T) -> T {
     let id = token.id.hex();
     match token.kind {
         TokenKind::Service => check(Resource::service_token(id.as_str())),
-        TokenKind::Personal => {
+        TokenKind::Personal | TokenKind::Login => {
             let owner = token.owner.hex();
             check(Resource::token(owner.as_str(), id.as_str()))
         }

@@ -184,6 +184,7 @@ impl SecretFormat {
         let kind = match rest.get(..4) {
             Some("pat_") => TokenKind::Personal,
             Some("svc_") => TokenKind::Service,
+            Some("log_") => TokenKind::Login,
             _ => return Err(Malformed::Shape),
         };
         if rest.len() != 4 + RANDOM_CHARACTERS + CHECKSUM_CHARACTERS {
@@ -205,6 +206,7 @@ fn infix(kind: TokenKind) -> &'static str {
     match kind {
         TokenKind::Personal => "pat",
         TokenKind::Service => "svc",
+        TokenKind::Login => "log",
     }
 }
 

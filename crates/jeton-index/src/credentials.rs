@@ -25,7 +25,6 @@ use jeton_core::credential::Credential;
 use jeton_core::digest::Digest;
 use jeton_core::id::{MemberId, TokenId};
 use jeton_core::timestamp::Timestamp;
-use jeton_core::token::TokenKind;
 
 use crate::rights::Handle;
 use crate::{Dead, Identity};
@@ -192,7 +191,7 @@ struct Entry {
 impl Entry {
     fn is_personal_of(&self, member: MemberId) -> bool {
         let identity = self.identity();
-        identity.owner == member && identity.rights.kind() == TokenKind::Personal
+        identity.owner == member && identity.rights.kind().is_of_a_person()
     }
 
     fn identity(&self) -> Identity {
@@ -358,7 +357,7 @@ mod tests {
     use jeton_core::authority::Authority;
     use jeton_core::caller::Rights;
     use jeton_core::id::AccountId;
-    use jeton_core::token::{ApiVersion, Scope};
+    use jeton_core::token::{ApiVersion, Scope, TokenKind};
 
     use super::*;
 

@@ -62,6 +62,33 @@ impl Directory {
         self.roles.pin().remove(&role.id);
     }
 
+    /// The members of an account, the removed ones left out, by number.
+    pub fn members_of(&self, account: AccountId) -> Vec<Arc<Member>> {
+        let mut members = self.members();
+        members.retain(|member| member.account == account && member.standing != Standing::Removed);
+        members.sort_by_key(|member| member.number);
+        members
+    }
+
+    /// The highest number that a member of the account ever had.
+    pub fn highest_number(&self, account: AccountId) -> u32 {
+        let members = self.members.pin();
+        members
+            .values()
+            .filter(|member| member.account == account)
+            .map(|member| member.number)
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// The custom roles of an account, oldest first.
+    pub fn roles_of(&self, account: AccountId) -> Vec<Arc<CustomRole>> {
+        let mut roles = self.roles();
+        roles.retain(|role| role.account == account);
+        roles.sort_by_key(|role| role.id);
+        roles
+    }
+
     /// Every member, in no order.
     pub(crate) fn members(&self) -> Vec<Arc<Member>> {
         self.members.pin().values().cloned().collect()

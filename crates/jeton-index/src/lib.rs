@@ -29,7 +29,7 @@ use jeton_core::id::{AccountId, MemberId, TokenId};
 use jeton_core::member::{Member, Standing};
 use jeton_core::snapshot::Record;
 use jeton_core::timestamp::Timestamp;
-use jeton_core::token::{Token, TokenKind};
+use jeton_core::token::Token;
 
 use credentials::Credentials;
 use directory::Directory;
@@ -135,7 +135,7 @@ impl Index {
     /// Why it is not.
     pub fn find(&self, digest: &Digest, now: Timestamp) -> Result<Identity, Dead> {
         let identity = self.credentials.find(digest, now)?;
-        if identity.rights.kind() == TokenKind::Personal && !self.directory.is_active(&identity.owner) {
+        if identity.rights.kind().is_of_a_person() && !self.directory.is_active(&identity.owner) {
             return Err(Dead::OwnerInactive);
         }
         Ok(identity)
@@ -151,7 +151,7 @@ impl Index {
             let owner = self.directory.member(&identity.owner).ok_or(Dead::Unknown)?;
             // Asked of the very record that the caller's basis will name: one that is read later could be of a member
             // who was blocked in between, and would make a write of theirs look well founded.
-            if identity.rights.kind() == TokenKind::Personal && !owner.is_active() {
+            if identity.rights.kind().is_of_a_person() && !owner.is_active() {
                 return Err(Dead::OwnerInactive);
             }
             // The rights may have been replaced between the two looks; then the token's entry names others by now.

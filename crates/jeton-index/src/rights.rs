@@ -7,8 +7,8 @@ use jeton_core::caller::Rights;
 use jeton_core::policy::Policy;
 use jeton_core::token::{Scope, TokenKind};
 
-/// The name of an entry. The lowest bit tells a service token from a personal one, so that verification need not look
-/// the entry up. A name is never used again: a reader that holds one from before a change finds nothing under it, and
+/// The name of an entry. The two lowest bits tell the kind of the token, so that verification need not look the
+/// entry up. A name is never used again: a reader that holds one from before a change finds nothing under it, and
 /// looks at the token again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Handle(u64);
@@ -16,7 +16,11 @@ pub struct Handle(u64);
 impl Handle {
     /// What kind of token has the rights of this name.
     pub(crate) const fn kind(self) -> TokenKind {
-        if self.0 & 1 == 0 { TokenKind::Personal } else { TokenKind::Service }
+        match self.0 & 3 {
+            0 => TokenKind::Personal,
+            1 => TokenKind::Service,
+            _ => TokenKind::Login,
+        }
     }
 
     pub(crate) const fn number(self) -> u64 {
@@ -124,7 +128,12 @@ impl Counted {
     }
 
     fn name(&mut self, kind: TokenKind) -> Handle {
-        let handle = Handle(self.next << 1 | u64::from(kind == TokenKind::Service));
+        let bits = match kind {
+            TokenKind::Personal => 0,
+            TokenKind::Service => 1,
+            TokenKind::Login => 2,
+        };
+        let handle = Handle(self.next << 2 | bits);
         self.next += 1;
         handle
     }

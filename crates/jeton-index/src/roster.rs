@@ -56,6 +56,8 @@ struct Roster {
     all: Ids,
     service: Ids,
     personal: HashMap<MemberId, Ids>,
+    /// What logins made. They are in no list; a login looks here for those that have ended.
+    logins: HashMap<MemberId, Ids>,
 }
 
 impl Rosters {
@@ -96,7 +98,9 @@ impl Rosters {
 
     pub(crate) fn add(&self, place: Place, id: TokenId) {
         self.with(place.0, |roster| {
-            roster.all.insert(id);
+            if place.1 != TokenKind::Login {
+                roster.all.insert(id);
+            }
             roster.list(place).insert(id);
         });
     }
@@ -105,8 +109,10 @@ impl Rosters {
         self.with(place.0, |roster| {
             roster.all.remove(id);
             roster.list(place).remove(id);
-            if roster.personal.get(&place.2).is_some_and(|ids| ids.len() == 0) {
-                roster.personal.remove(&place.2);
+            for lists in [&mut roster.personal, &mut roster.logins] {
+                if lists.get(&place.2).is_some_and(|ids| ids.len() == 0) {
+                    lists.remove(&place.2);
+                }
             }
         });
     }
@@ -119,8 +125,16 @@ impl Rosters {
                 roster.all.remove(id);
                 any = true;
             }
+            any |= roster.logins.remove(&member).is_some();
         });
         any
+    }
+
+    /// What a member's logins made, oldest first.
+    pub fn logins(&self, account: AccountId, member: MemberId) -> Vec<TokenId> {
+        let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
+        let logins = accounts.get(&account).and_then(|roster| roster.logins.get(&member));
+        logins.map(|ids| ids.chunks.concat()).unwrap_or_default()
     }
 
     /// Everything, sorted, for a comparison.
@@ -129,8 +143,8 @@ impl Rosters {
         let mut picture = Vec::new();
         for (account, roster) in &*accounts {
             let service = roster.service.chunks.concat();
-            let personal =
-                roster.personal.iter().map(|(member, ids)| (*account, Some(*member), ids.chunks.concat()));
+            let personal = roster.personal.iter().chain(&roster.logins);
+            let personal = personal.map(|(member, ids)| (*account, Some(*member), ids.chunks.concat()));
             picture.extend(personal.chain([(*account, None, service)]).filter(|(_, _, ids)| !ids.is_empty()));
         }
         picture.sort();
@@ -148,6 +162,7 @@ impl Roster {
         match kind {
             TokenKind::Service => &mut self.service,
             TokenKind::Personal => self.personal.entry(owner).or_default(),
+            TokenKind::Login => self.logins.entry(owner).or_default(),
         }
     }
 }

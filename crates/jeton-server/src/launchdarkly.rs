@@ -8,8 +8,12 @@ mod answer;
 mod body;
 mod identity;
 mod list;
+mod members;
 mod object;
+mod paging;
 mod patch;
+mod roles;
+mod token_patch;
 mod tokens;
 mod version;
 mod wire;
@@ -41,11 +45,30 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .get(|State(shared), request| run(shared, request, tokens::get))
         .patch(|State(shared), request| run(shared, request, tokens::patch))
         .delete(|State(shared), request| run(shared, request, tokens::delete));
+    let members = methods()
+        .get(|State(shared), request| run(shared, request, members::list))
+        .post(|State(shared), request| run(shared, request, members::add));
+    let member = methods()
+        .get(|State(shared), request| run(shared, request, members::get))
+        .patch(|State(shared), request| run(shared, request, members::patch))
+        .delete(|State(shared), request| run(shared, request, members::remove));
+    let roles = methods()
+        .get(|State(shared), request| run(shared, request, roles::list))
+        .post(|State(shared), request| run(shared, request, roles::define));
+    let role = methods()
+        .get(|State(shared), request| run(shared, request, roles::get))
+        .patch(|State(shared), request| run(shared, request, roles::patch))
+        .delete(|State(shared), request| run(shared, request, roles::remove));
     let paths = [
         ("", methods().get(root)),
         ("/tokens", collection),
         ("/tokens/{id}", single),
         ("/tokens/{id}/reset", methods().post(|State(shared), request| run(shared, request, tokens::reset))),
+        ("/members", members),
+        ("/members/{id}", member),
+        ("/roles", roles),
+        ("/roles/{name}", role),
+        ("/account", methods().get(|State(shared), request| run(shared, request, identity::account))),
         ("/caller-identity", methods().get(|State(shared), request| run(shared, request, identity::caller))),
         ("/versions", methods().get(|State(shared), request| run(shared, request, identity::versions))),
     ];

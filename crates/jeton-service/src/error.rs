@@ -23,7 +23,7 @@ pub enum Error {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Failure {
     /// Others changed the same record again and again while this was being decided.
-    #[error("The token is being changed by others at this moment: read it again and retry")]
+    #[error("The record is being changed by others at this moment: read it again and retry")]
     Contended,
     /// There is no room for the change.
     #[error("The disk of the server is full: nothing was changed; try again when its operator has made room")]
@@ -31,6 +31,9 @@ pub enum Failure {
     /// The database does not answer properly.
     #[error("The server cannot reach its database: nothing is known to have been changed; try again later")]
     Unavailable,
+    /// Too many passwords are being checked at once.
+    #[error("Too many people are logging in at this moment: try again in a few seconds")]
+    Busy,
     /// The server is going down.
     #[error("The server is shutting down: nothing was changed; try again in a moment")]
     ShuttingDown,

@@ -13,8 +13,11 @@
 pub mod committer;
 pub mod error;
 mod last_used;
+mod logins;
+mod members;
 pub mod password;
 pub mod ports;
+mod roles;
 mod sequence;
 mod session;
 mod start;
@@ -59,6 +62,7 @@ struct Inner {
     entropy: Arc<dyn Entropy>,
     last_used: LastUsed,
     sequence: Sequence,
+    turnstile: password::Turnstile,
 }
 
 impl Service {

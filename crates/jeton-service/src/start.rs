@@ -74,6 +74,7 @@ impl Service {
                 entropy,
                 last_used,
                 sequence,
+                turnstile: crate::password::Turnstile::default(),
             }),
         })
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jeton_core::caller::authority_of;
 use jeton_core::change::{Event, Proposal};
 use jeton_core::command::{Amend, Field, Issue, Rotate};
-use jeton_core::id::{MemberId, TokenId};
+use jeton_core::id::{AccountId, MemberId, TokenId};
 use jeton_core::member::Member;
 use jeton_core::refusal::Refusal;
 use jeton_core::rule;
@@ -21,7 +21,7 @@ use crate::error::{Error, Failure};
 use crate::session::Session;
 
 /// How often a decision is taken before the others win.
-const ATTEMPTS: usize = 16;
+pub(crate) const ATTEMPTS: usize = 16;
 
 /// A token as it is shown.
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ impl Service {
         let caller = session.caller();
         Visible(match caller.kind {
             _ if all && rule::may_list_all(caller) => Selection::All,
-            TokenKind::Personal => Selection::ServiceAndOwn(caller.member.id),
+            TokenKind::Personal | TokenKind::Login => Selection::ServiceAndOwn(caller.member.id),
             // A service token is nobody: it has no personal tokens of its own to see.
             TokenKind::Service => Selection::ServiceAndOwn(MemberId::from_bytes([0; 12])),
         })
@@ -108,6 +108,14 @@ impl Service {
             Some(stored) if rule::may_see(caller, &stored.token) => Ok(self.view(stored)),
             _ => Err(Refusal::NoSuchToken.into()),
         }
+    }
+
+    /// The token that the caller presented, what a login made included.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchToken`], if it has just been revoked.
+    pub async fn own_token(&self, session: &Session) -> Result<TokenView, Error> {
+        Ok(self.view(self.token_of_any_kind(session.caller().account, session.caller().token).await?))
     }
 
     /// One personal token of one member.
@@ -249,8 +257,17 @@ impl Service {
     }
 
     async fn token(&self, session: &Session, id: TokenId) -> Result<StoredToken, Error> {
-        let found = self.inner.store.token(session.caller().account, id).await?;
-        Ok(found.ok_or(Refusal::NoSuchToken)?)
+        let found = self.token_of_any_kind(session.caller().account, id).await?;
+        // What a login made is managed by logging out, and by nothing else.
+        if found.token.kind == TokenKind::Login { Err(Refusal::NoSuchToken.into()) } else { Ok(found) }
+    }
+
+    pub(crate) async fn token_of_any_kind(
+        &self,
+        account: AccountId,
+        id: TokenId,
+    ) -> Result<StoredToken, Error> {
+        Ok(self.inner.store.token(account, id).await?.ok_or(Refusal::NoSuchToken)?)
     }
 
     /// Commits a proposal about a token, and gives the token back as it is then. `None` if the ground moved.

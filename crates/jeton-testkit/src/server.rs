@@ -132,6 +132,7 @@ impl Jeton {
             number,
             email: format!("member{number}@example.com"),
             name: format!("Member {number}"),
+            family_name: String::new(),
             role,
             custom_roles: Vec::new(),
             standing: Standing::Active,

@@ -1,4 +1,4 @@
-//! The names of the actions on access tokens (section 3.2).
+//! The names of the actions on access tokens (section 3.2), members and custom roles.
 //!
 //! A policy may name any action, also one that nobody here has heard of: stored roles outlive the actions they name.
 //! These are the names that the rules of this crate ask about. There is none for reading: who sees a token is decided
@@ -23,3 +23,28 @@ pub const UPDATE_ACCESS_TOKEN_DEFAULT_API_VERSION: &str = "updateAccessTokenDefa
 pub const RESET_ACCESS_TOKEN: &str = "resetAccessToken";
 /// Delete a token.
 pub const DELETE_ACCESS_TOKEN: &str = "deleteAccessToken";
+
+/// Add a member to the account.
+pub const CREATE_MEMBER: &str = "createMember";
+/// Remove a member.
+pub const DELETE_MEMBER: &str = "deleteMember";
+/// Change a member's base role.
+pub const UPDATE_ROLE: &str = "updateRole";
+/// Change a member's custom roles.
+pub const UPDATE_CUSTOM_ROLE: &str = "updateCustomRole";
+/// Change anything else about another member: name, address, password, standing.
+///
+/// The published list has no such action, so nobody names it outright and only a glob can grant it.
+pub const UPDATE_MEMBER: &str = "updateMember";
+/// Define a custom role.
+pub const CREATE_ROLE: &str = "createRole";
+/// Change a custom role's name.
+pub const UPDATE_NAME: &str = "updateName";
+/// Change a custom role's description.
+pub const UPDATE_DESCRIPTION: &str = "updateDescription";
+/// Change what a custom role allows and denies.
+pub const UPDATE_POLICY: &str = "updatePolicy";
+/// Change what a custom role grants before its policy is asked.
+pub const UPDATE_BASE_PERMISSIONS: &str = "updateBasePermissions";
+/// Delete a custom role.
+pub const DELETE_ROLE: &str = "deleteRole";

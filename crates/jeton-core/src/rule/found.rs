@@ -52,6 +52,7 @@ pub fn found(founding: Founding, mint: &Mint, now: Timestamp, fresh: [&Fresh; 3]
                 number: FIRST_NUMBER,
                 email: founding.owner_email,
                 name: "Owner".to_owned(),
+                family_name: String::new(),
                 role: BaseRole::Owner,
                 custom_roles: Vec::new(),
                 standing: Standing::Active,
@@ -89,7 +90,7 @@ pub fn recover(member: &Member, mint: &Mint, now: Timestamp, fresh: &Fresh) -> I
     Issued { proposal, secret }
 }
 
-fn members_token(
+pub(super) fn members_token(
     account: AccountId,
     owner: MemberId,
     name: &str,

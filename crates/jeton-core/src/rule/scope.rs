@@ -23,22 +23,29 @@ pub(super) fn resolve(
             Err(Refusal::RoleAboveCaller)
         }
         ScopeRequest::Base(role) => Ok(Scope::Base(*role)),
-        ScopeRequest::Roles(names) if names.len() > limits.roles => {
-            Err(Refusal::TooManyRoles { limit: limits.roles })
-        }
-        ScopeRequest::Roles(names) => {
-            let mut ids = Vec::with_capacity(names.len());
-            for name in names {
-                let id =
-                    find(caller, name, roles).ok_or_else(|| Refusal::NoSuchRole { name: name.clone() })?;
-                if !ids.contains(&id) {
-                    ids.push(id);
-                }
-            }
-            Ok(Scope::Roles(ids))
-        }
+        ScopeRequest::Roles(names) => find_all(caller, names, roles, limits).map(Scope::Roles),
         ScopeRequest::Inline(policy) => Ok(Scope::Inline(policy.clone())),
     }
+}
+
+/// Looks custom roles up by id or key, each kept once.
+pub(super) fn find_all(
+    caller: &Caller,
+    names: &[String],
+    roles: &impl Roles,
+    limits: &Limits,
+) -> Result<Vec<RoleId>, Refusal> {
+    if names.len() > limits.roles {
+        return Err(Refusal::TooManyRoles { limit: limits.roles });
+    }
+    let mut ids = Vec::with_capacity(names.len());
+    for name in names {
+        let id = find(caller, name, roles).ok_or_else(|| Refusal::NoSuchRole { name: name.clone() })?;
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
 }
 
 fn find(caller: &Caller, name: &str, roles: &impl Roles) -> Option<RoleId> {
@@ -56,7 +63,7 @@ pub(super) fn ceiling(
     owner: MemberId,
     already: &Authority,
 ) -> Result<Authority, Refusal> {
-    let follows_caller = kind == TokenKind::Personal && caller.is_person(owner);
+    let follows_caller = kind.is_of_a_person() && caller.is_person(owner);
     let bounds = if follows_caller { caller.inherent().clone() } else { caller.authority() };
     let bounds = bounds.grants().iter().filter(|grant| !is_owners(grant)).cloned();
     let ceiling = Authority::all_of(already.grants().iter().cloned().chain(bounds));

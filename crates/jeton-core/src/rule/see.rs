@@ -12,6 +12,8 @@ pub fn may_see(caller: &Caller, token: &Token) -> bool {
         && match token.kind {
             TokenKind::Service => true,
             TokenKind::Personal => caller.is_person(token.owner) || caller.is_administrator(),
+            // What a login made ends with a logout, and is nobody's to manage.
+            TokenKind::Login => false,
         }
 }
 

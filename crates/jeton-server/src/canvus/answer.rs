@@ -30,7 +30,7 @@ fn with_status(status: StatusCode, value: &impl Serialize) -> Response {
 pub(crate) fn tell(trouble: &Trouble) -> Response {
     let (status, msg) = words(trouble);
     let msg = harmless(&msg);
-    let mut response = if status == StatusCode::UNAUTHORIZED {
+    let mut response = if status == StatusCode::UNAUTHORIZED && !matches!(trouble, Trouble::Refused(_)) {
         // Two generations of the vendor's documentation show two bodies. This one satisfies clients of both.
         with_status(status, &json!({ "message": "401 Unauthorized", "msg": msg }))
     } else {
@@ -46,7 +46,7 @@ fn words(trouble: &Trouble) -> (StatusCode, String) {
         Trouble::NoSecret | Trouble::BadSecret => (StatusCode::UNAUTHORIZED, "Invalid token".to_owned()),
         Trouble::TooManyFailures(_) => (
             StatusCode::TOO_MANY_REQUESTS,
-            "Too many failed attempts from this address: check the token and wait".to_owned(),
+            "Too many failed attempts: check the token or the password, and wait".to_owned(),
         ),
         Trouble::TooManyRequests(_) => {
             (StatusCode::TOO_MANY_REQUESTS, "Too many requests with this token: wait a moment".to_owned())
@@ -80,16 +80,29 @@ fn refused(refusal: &Refusal) -> (StatusCode, String) {
         | Refusal::CeilingTooDeep
         | Refusal::SecretOfAnother
         | Refusal::StrongerThanCaller
-        | Refusal::RetiringSecret => {
+        | Refusal::RetiringSecret
+        | Refusal::RightsAboveCaller
+        | Refusal::StrongerMember
+        | Refusal::OwnerStays => {
             return (StatusCode::FORBIDDEN, format!("Permission denied: {refusal}"));
         }
-        Refusal::NoSuchToken | Refusal::NoSuchMember => StatusCode::NOT_FOUND,
+        Refusal::WrongPassword => StatusCode::UNAUTHORIZED,
+        Refusal::MemberInactive => StatusCode::FORBIDDEN,
+        Refusal::NoSuchToken | Refusal::NoSuchMember | Refusal::NoSuchCustomRole => StatusCode::NOT_FOUND,
         Refusal::NoSuchRole { .. }
         | Refusal::ServiceScopeFixed
         | Refusal::ExpiryInThePast
         | Refusal::TextTooLong { .. }
         | Refusal::TooManyRoles { .. }
-        | Refusal::TokenLimit { .. } => StatusCode::BAD_REQUEST,
+        | Refusal::TokenLimit { .. }
+        | Refusal::BadEmail { .. }
+        | Refusal::EmailTaken { .. }
+        | Refusal::OneOwner
+        | Refusal::MemberLimit { .. }
+        | Refusal::BadPassword { .. }
+        | Refusal::BadRoleKey
+        | Refusal::RoleKeyTaken { .. }
+        | Refusal::RoleLimit { .. } => StatusCode::BAD_REQUEST,
     };
     (status, refusal.to_string())
 }
@@ -98,7 +111,7 @@ fn failed(failure: &Failure) -> StatusCode {
     match failure {
         Failure::Contended => StatusCode::CONFLICT,
         Failure::Full => StatusCode::INSUFFICIENT_STORAGE,
-        Failure::Unavailable | Failure::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+        Failure::Unavailable | Failure::Busy | Failure::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

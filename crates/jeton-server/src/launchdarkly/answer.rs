@@ -152,14 +152,29 @@ fn refused(refusal: &Refusal) -> (StatusCode, &'static str, String) {
         | Refusal::CeilingTooDeep
         | Refusal::SecretOfAnother
         | Refusal::StrongerThanCaller
-        | Refusal::RetiringSecret => (StatusCode::FORBIDDEN, "forbidden"),
-        Refusal::NoSuchToken | Refusal::NoSuchMember => (StatusCode::NOT_FOUND, "not_found"),
+        | Refusal::RetiringSecret
+        | Refusal::RightsAboveCaller
+        | Refusal::StrongerMember
+        | Refusal::OwnerStays
+        | Refusal::MemberInactive => (StatusCode::FORBIDDEN, "forbidden"),
+        Refusal::WrongPassword => (StatusCode::UNAUTHORIZED, "unauthorized"),
+        Refusal::NoSuchToken | Refusal::NoSuchMember | Refusal::NoSuchCustomRole => {
+            (StatusCode::NOT_FOUND, "not_found")
+        }
+        Refusal::EmailTaken { .. } => (StatusCode::CONFLICT, "email_already_exists_in_account"),
+        Refusal::RoleKeyTaken { .. } => (StatusCode::CONFLICT, "conflict"),
         Refusal::NoSuchRole { .. }
         | Refusal::ServiceScopeFixed
         | Refusal::ExpiryInThePast
         | Refusal::TextTooLong { .. }
         | Refusal::TooManyRoles { .. }
-        | Refusal::TokenLimit { .. } => (StatusCode::BAD_REQUEST, "invalid_request"),
+        | Refusal::TokenLimit { .. }
+        | Refusal::BadEmail { .. }
+        | Refusal::OneOwner
+        | Refusal::MemberLimit { .. }
+        | Refusal::BadPassword { .. }
+        | Refusal::BadRoleKey
+        | Refusal::RoleLimit { .. } => (StatusCode::BAD_REQUEST, "invalid_request"),
     };
     (status, code, refusal.to_string())
 }
@@ -168,7 +183,7 @@ fn failed(failure: &Failure) -> (StatusCode, &'static str, String) {
     let (status, code) = match failure {
         Failure::Contended => (StatusCode::CONFLICT, "optimistic_locking_error"),
         Failure::Full => (StatusCode::INSUFFICIENT_STORAGE, "insufficient_storage"),
-        Failure::Unavailable | Failure::ShuttingDown => {
+        Failure::Unavailable | Failure::Busy | Failure::ShuttingDown => {
             (StatusCode::SERVICE_UNAVAILABLE, "service_unavailable")
         }
     };

@@ -53,7 +53,7 @@ pub(super) fn scope(
     match (role, roles, inline) {
         (Some(role), None, None) => base_role(&role),
         (None, Some(roles), None) => Ok(ScopeRequest::Roles(roles)),
-        (None, None, Some(statements)) => policy(statements).map(ScopeRequest::Inline),
+        (None, None, Some(statements)) => policy("inlineRole", statements).map(ScopeRequest::Inline),
         _ => Err(Trouble::invalid(
             "Give exactly one of role, customRoleIds and inlineRole: a token is allowed what that one says",
         )),
@@ -70,17 +70,18 @@ fn base_role(name: &str) -> Result<ScopeRequest, Trouble> {
     }
 }
 
-fn policy(statements: Vec<Object<wire::Statement>>) -> Result<Policy, Trouble> {
+/// The policy in a member of the body.
+pub(super) fn policy(member: &str, statements: Vec<Object<wire::Statement>>) -> Result<Policy, Trouble> {
     let mut read = Vec::with_capacity(statements.len());
     for (at, Object(statement)) in statements.into_iter().enumerate() {
         let statement: Option<Statement> = statement.into_core();
         read.push(statement.ok_or_else(|| Trouble::Invalid {
             message: "effect must be allow or deny, in lower case".to_owned(),
-            pointer: Some(format!("/inlineRole/{at}/effect")),
+            pointer: Some(format!("/{member}/{at}/effect")),
         })?);
     }
     Policy::new(read).map_err(|error| Trouble::Invalid {
-        pointer: Some(format!("/inlineRole{}", error.pointer())),
+        pointer: Some(format!("/{member}{}", error.pointer())),
         message: error.to_string(),
     })
 }

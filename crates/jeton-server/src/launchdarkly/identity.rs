@@ -10,7 +10,7 @@ use crate::trouble::Trouble;
 
 pub(super) async fn caller(ask: Ask) -> Result<Response, Trouble> {
     let caller = ask.session.caller();
-    let view = ask.service().get(&ask.session, caller.token).await?;
+    let view = ask.service().own_token(&ask.session).await?;
     let service = caller.kind == TokenKind::Service;
     let identity = wire::CallerIdentity {
         account_id: caller.account.to_string(),
@@ -22,6 +22,16 @@ pub(super) async fn caller(ask: Ask) -> Result<Response, Trouble> {
         service_token: service,
     };
     Ok(answer::json(StatusCode::OK, &identity))
+}
+
+/// The account of the caller.
+pub(super) async fn account(ask: Ask) -> Result<Response, Trouble> {
+    let account = wire::Account {
+        links: wire::own("/api/v2/account"),
+        id: ask.session.caller().account.to_string(),
+        organization: "jeton",
+    };
+    Ok(answer::json(StatusCode::OK, &account))
 }
 
 pub(super) async fn versions(ask: Ask) -> Result<Response, Trouble> {
@@ -39,7 +49,10 @@ pub(super) fn root() -> Response {
     let link = |path: &str| wire::Link::to(format!("/api/v2{path}"));
     let links = [
         ("self", link("")),
+        ("account", link("/account")),
         ("caller-identity", link("/caller-identity")),
+        ("members", link("/members")),
+        ("roles", link("/roles")),
         ("tokens", link("/tokens")),
         ("versions", link("/versions")),
     ];

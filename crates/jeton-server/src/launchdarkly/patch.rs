@@ -1,39 +1,35 @@
-//! JSON Patch (RFC 6902) on a token.
+//! JSON Patch (RFC 6902) on a record as it is shown.
 //!
-//! The patch is applied to the token as it is shown, all or nothing, and only the result has to be valid: clients take
-//! one scope away before they give another. What was touched decides which permissions are needed. A replace of a known
-//! member that has no value adds it, because clients don't ask first.
+//! A patch is applied all or nothing, and only the result has to be valid: clients take one scope away before they give
+//! another. What was touched decides which permissions are needed. A replace of a known member that has no value adds
+//! it, because clients don't ask first.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use axum::http::header::CONTENT_TYPE;
-use jeton_core::command::{Amend, Field, ScopeRequest};
-use jeton_core::timestamp::Timestamp;
-use jeton_core::token::{ApiVersion, Scope};
-use jeton_service::TokenView;
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::object::Object;
-use super::{body, version, wire};
 use crate::ask::Ask;
 use crate::http::json;
 use crate::trouble::Trouble;
 
 /// Operations in one patch.
 const MOST_OPERATIONS: usize = 100;
-/// Bytes that all copies of a patch together may add. Each can double the token, so this is what bounds the work.
+/// Bytes that all copies of a patch together may add. Each can double the record, so this is what bounds the work.
 const LARGEST_GROWTH: usize = 1024 * 1024;
-/// The depth of the deepest place in a token, `/inlineRole/0/resources/0`. Copies into places without a bottom would
-/// nest a token deeper than any stack.
+/// The depth of the deepest place in a record, such as `/inlineRole/0/resources/0`. Copies into places without a bottom
+/// would nest a record deeper than any stack.
 const DEEPEST_PLACE: usize = 4;
 
-const SCOPE: [&str; 3] = ["role", "customRoleIds", "inlineRole"];
+/// The members of a record that can be patched. All others can be read only.
+pub(super) type Patchable = &'static [&'static str];
 
 /// A patch that was understood, and not yet applied.
 pub(super) struct Patch {
     operations: Vec<Operation>,
+    known: Patchable,
 }
 
 struct Operation {
@@ -41,32 +37,17 @@ struct Operation {
     number: usize,
 }
 
-/// What a token is after a patch, as far as it can be patched.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Patched {
-    name: Option<String>,
-    description: Option<String>,
-    role: Option<String>,
-    custom_role_ids: Option<Vec<String>>,
-    inline_role: Option<Vec<Object<wire::Statement>>>,
-    expiry: Option<i64>,
-    default_api_version: Option<i64>,
-}
-
 impl Patch {
     /// Reads a body: an array of operations, or an object that holds it in `patch` beside a `comment`.
-    pub(super) fn read(ask: &Ask) -> Result<Self, Trouble> {
+    pub(super) fn read(ask: &Ask, known: Patchable) -> Result<Self, Trouble> {
         let semantic = ask.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         if semantic.is_some_and(|kind| kind.to_ascii_lowercase().contains("semanticpatch")) {
-            return Err(Trouble::invalid(
-                "Semantic patch is not supported on tokens: send a JSON Patch array",
-            ));
+            return Err(Trouble::invalid("Semantic patch is not supported here: send a JSON Patch array"));
         }
-        Self::from_json(json::decode(&ask.body)?)
+        Self::from_json(json::decode(&ask.body)?, known)
     }
 
-    fn from_json(body: Value) -> Result<Self, Trouble> {
+    fn from_json(body: Value, known: Patchable) -> Result<Self, Trouble> {
         let operations = match body {
             Value::Object(mut commented) => commented.remove("patch"),
             other => Some(other),
@@ -80,67 +61,42 @@ impl Patch {
             return Err(Trouble::invalid(format!("A patch has at most {MOST_OPERATIONS} operations")));
         }
         let operations =
-            operations.into_iter().enumerate().map(|(number, value)| Operation::new(number, value));
-        Ok(Self { operations: operations.collect::<Result<_, _>>()? })
+            operations.into_iter().enumerate().map(|(number, value)| Operation::new(number, value, known));
+        Ok(Self { operations: operations.collect::<Result<_, _>>()?, known })
     }
 
-    /// The fields of the token that it touches, changed or not: for these its sender needs permission.
-    pub(super) fn fields(&self) -> BTreeSet<Field> {
-        self.operations.iter().flat_map(Operation::touches).filter_map(field).collect()
+    /// The members of the record that it touches, changed or not: for these its sender needs permission.
+    pub(super) fn touched(&self) -> BTreeSet<&'static str> {
+        let names = self.operations.iter().flat_map(Operation::touches);
+        names.filter_map(|name| self.known.iter().copied().find(|known| *known == name)).collect()
     }
 
-    /// The command that brings the token from what it is to what the patch makes of it.
-    pub(super) fn command(&self, view: &TokenView) -> Result<Amend, Trouble> {
-        let before: Value =
-            serde_json::from_slice(&wire::Token::new(view).json()).map_err(|_| Trouble::Internal)?;
+    /// What the record is afterwards, read into `T`, and whether these members are what they were.
+    pub(super) fn applied<T: DeserializeOwned>(
+        &self,
+        before: Value,
+        watched: &[&str],
+    ) -> Result<(T, bool), Trouble> {
         let mut after = before.clone();
         let mut room = LARGEST_GROWTH;
         for operation in &self.operations {
-            operation.apply(&mut after, &mut room)?;
+            operation.apply(&mut after, &mut room, self.known)?;
         }
-        let same_scope = SCOPE.iter().all(|name| before.get(name) == after.get(name));
+        let same = watched.iter().all(|name| before.get(name) == after.get(name));
         let text = serde_json::to_vec(&after).map_err(|_| Trouble::Internal)?;
-        json::decode::<Patched>(&text)?.into_command(&self.fields(), view, same_scope)
-    }
-}
-
-impl Patched {
-    /// The command for the fields that were touched. What was taken away is as if it had never been given.
-    fn into_command(
-        self,
-        touched: &BTreeSet<Field>,
-        view: &TokenView,
-        same_scope: bool,
-    ) -> Result<Amend, Trouble> {
-        let touches = |field| touched.contains(&field);
-        let scope = || match view.token.scope {
-            // The same words for what is shown of an owner's rights change nothing, and fix nothing.
-            Scope::Member if same_scope => Ok(ScopeRequest::Member),
-            _ => body::scope(self.role, self.custom_role_ids, self.inline_role),
-        };
-        let version = || match self.default_api_version.map(version::from_number) {
-            Some(version) => version.map(|version| version.unwrap_or(ApiVersion::LATEST)),
-            None => Ok(ApiVersion::LATEST),
-        };
-        Ok(Amend {
-            name: touches(Field::Name).then(|| self.name.unwrap_or_default()),
-            description: touches(Field::Description).then(|| self.description.unwrap_or_default()),
-            scope: touches(Field::Scope).then(scope).transpose()?,
-            expires_at: touches(Field::Expiry).then(|| self.expiry.map(Timestamp::from_millis)),
-            api_version: touches(Field::ApiVersion).then(version).transpose()?,
-        })
+        Ok((json::decode(&text)?, same))
     }
 }
 
 impl Operation {
-    fn new(number: usize, value: Value) -> Result<Self, Trouble> {
+    fn new(number: usize, value: Value, known: Patchable) -> Result<Self, Trouble> {
         let Value::Object(value) = value else {
             return Err(invalid(number, "an operation is an object with op and path"));
         };
         let operation = Self { value, number };
         // Parsed here for its errors alone: an operation that is none is a mistake in the body, not a failed patch.
         operation.parsed()?;
-        if let Some(name) = operation.touches().find(|name| field(name).is_none()) {
+        if let Some(name) = operation.touches().find(|name| !known.contains(name)) {
             return Err(invalid(number, &format!("{name:?} cannot be changed")));
         }
         Ok(operation)
@@ -157,7 +113,7 @@ impl Operation {
         })
     }
 
-    /// The members of the token that this operation may change.
+    /// The members of the record that this operation may change.
     fn touches(&self) -> impl Iterator<Item = &str> {
         let op = self.text("op").unwrap_or_default();
         let path = self.text("path").filter(|_| op != "test");
@@ -178,49 +134,38 @@ impl Operation {
         Trouble::Unpatchable { message }
     }
 
-    /// Changes the token. What copies add is taken from `room`: looking only at what came of it would cost the whole
-    /// token each time, and so a second for a patch of some kilobytes.
-    fn apply(&self, token: &mut Value, room: &mut usize) -> Result<(), Trouble> {
+    /// Changes the record. What copies add is taken from `room`: looking only at what came of it would cost the whole
+    /// record each time, and so a second for a patch of some kilobytes.
+    fn apply(&self, record: &mut Value, room: &mut usize, known: Patchable) -> Result<(), Trouble> {
         if self.pointers().any(|pointer| pointer.matches('/').count() > DEEPEST_PLACE) {
-            return Err(self.unpatchable("a token has no place so deep"));
+            return Err(self.unpatchable("there is no place so deep"));
         }
         let mut operation = self.parsed()?;
-        if self.adds_where_it_says_replace(token) {
+        if self.adds_where_it_says_replace(record, known) {
             let Self { value, number } = self;
             let mut value = value.clone();
             value.insert("op".to_owned(), Value::from("add"));
             operation = Self { value, number: *number }.parsed()?;
         }
-        let copied = self.copied(token).map_or(0, |copied| copied.to_string().len());
+        let copied = self.copied(record).map_or(0, |copied| copied.to_string().len());
         *room = room
             .checked_sub(copied)
-            .ok_or_else(|| invalid(self.number, "the patch makes the token too large"))?;
-        json_patch::patch(token, &operation).map_err(|error| self.unpatchable(error.kind))
+            .ok_or_else(|| invalid(self.number, "the patch makes the record too large"))?;
+        json_patch::patch(record, &operation).map_err(|error| self.unpatchable(error.kind))
     }
 
-    fn copied<'t>(&self, token: &'t Value) -> Option<&'t Value> {
-        token.pointer(self.text("from").filter(|_| self.text("op") == Some("copy"))?)
+    fn copied<'r>(&self, record: &'r Value) -> Option<&'r Value> {
+        record.pointer(self.text("from").filter(|_| self.text("op") == Some("copy"))?)
     }
 
-    fn adds_where_it_says_replace(&self, token: &Value) -> bool {
+    fn adds_where_it_says_replace(&self, record: &Value, known: Patchable) -> bool {
         let member = self.text("path").and_then(|path| path.strip_prefix('/'));
         self.text("op") == Some("replace")
-            && member.is_some_and(|member| field(member).is_some() && token.get(member).is_none())
+            && member.is_some_and(|member| known.contains(&member) && record.get(member).is_none())
     }
 }
 
-/// The field that a member of a token's wire form belongs to. `None` for what can't be changed.
-fn field(member: &str) -> Option<Field> {
-    match member {
-        "name" => Some(Field::Name),
-        "description" => Some(Field::Description),
-        "expiry" => Some(Field::Expiry),
-        "defaultApiVersion" => Some(Field::ApiVersion),
-        _ => SCOPE.contains(&member).then_some(Field::Scope),
-    }
-}
-
-/// The first name in a pointer. The pointer to the whole token has none, and nobody may change that.
+/// The first name in a pointer. The pointer to the whole record has none, and nobody may change that.
 fn root(pointer: &str) -> &str {
     pointer.strip_prefix('/').and_then(|rest| rest.split('/').next()).unwrap_or_default()
 }

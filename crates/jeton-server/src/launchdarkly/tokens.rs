@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::body::AccessTokenPost;
 use super::object::Object;
-use super::patch::Patch;
+use super::token_patch::TokenPatch;
 use super::{answer, wire};
 use crate::ask::Ask;
 use crate::http::json;
@@ -34,7 +34,7 @@ pub(super) async fn get(ask: Ask) -> Result<Response, Trouble> {
 }
 
 pub(super) async fn patch(ask: Ask) -> Result<Response, Trouble> {
-    let patch = Patch::read(&ask)?;
+    let patch = TokenPatch::read(&ask)?;
     let apply = |view: &TokenView| patch.command(view);
     let view = ask.service().amend_with(&ask.session, token(&ask)?, patch.fields(), apply).await?;
     Ok(answer::token(StatusCode::OK, &wire::Token::new(&view)))

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use jeton_core::id::RoleId;
-use jeton_core::member::Member;
+use jeton_core::member::{Member, Standing};
 use jeton_core::policy;
-use jeton_core::role::BaseRole;
+use jeton_core::role::{BasePermissions, BaseRole, CustomRole};
 use jeton_core::timestamp::Timestamp;
 use jeton_core::token::{Scope, TokenKind};
 use jeton_service::TokenView;
@@ -96,6 +96,9 @@ fn write_summary(json: &mut Json<'_>, member: &Member) {
     if !member.name.is_empty() {
         json.raw(r#","firstName":"#).text(&member.name);
     }
+    if !member.family_name.is_empty() {
+        json.raw(r#","lastName":"#).text(&member.family_name);
+    }
     json.raw(r#","role":""#).raw(member.role.as_str());
     json.raw(r#"","email":"#).text(&member.email).raw("}");
 }
@@ -142,7 +145,7 @@ pub(super) struct Statement {
 }
 
 impl Statement {
-    fn new(statement: &policy::Statement) -> Self {
+    pub(super) fn new(statement: &policy::Statement) -> Self {
         let list = |items: &[String]| if items.is_empty() { None } else { Some(items.to_vec()) };
         Self {
             effect: statement.effect.as_str().to_owned(),
@@ -163,6 +166,112 @@ impl Statement {
             not_actions: self.not_actions.unwrap_or_default(),
         })
     }
+}
+
+/// The links of a record without others around it.
+pub(super) type Links = BTreeMap<&'static str, Link>;
+
+/// A link to the record itself.
+pub(super) fn own(path: impl Into<String>) -> Links {
+    [("self", Link::to(path))].into()
+}
+
+/// A member.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct MemberRecord<'a> {
+    #[serde(rename = "_links")]
+    links: Links,
+    #[serde(rename = "_id")]
+    id: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    first_name: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    last_name: &'a str,
+    role: &'static str,
+    email: &'a str,
+    #[serde(rename = "_pendingInvite")]
+    pending_invite: bool,
+    #[serde(rename = "_verified")]
+    verified: bool,
+    custom_roles: Vec<String>,
+    mfa: &'static str,
+    #[serde(rename = "_lastSeen")]
+    last_seen: i64,
+    creation_date: i64,
+}
+
+impl<'a> MemberRecord<'a> {
+    /// The member, who holds these custom roles.
+    pub(super) fn new(member: &'a Member, custom_roles: &[RoleId]) -> Self {
+        Self {
+            links: own(format!("/api/v2/members/{}", member.id)),
+            id: member.id.to_string(),
+            first_name: &member.name,
+            last_name: &member.family_name,
+            role: member.role.as_str(),
+            email: &member.email,
+            pending_invite: member.standing == Standing::Pending,
+            verified: member.standing == Standing::Active,
+            custom_roles: custom_roles.iter().map(ToString::to_string).collect(),
+            mfa: "disabled",
+            last_seen: 0,
+            creation_date: member.created_at.as_millis(),
+        }
+    }
+}
+
+/// A custom role.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Role<'a> {
+    #[serde(rename = "_id")]
+    id: String,
+    #[serde(rename = "_links")]
+    links: Links,
+    key: &'a str,
+    name: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    description: &'a str,
+    base_permissions: &'static str,
+    policy: Vec<Statement>,
+}
+
+impl<'a> Role<'a> {
+    pub(super) fn new(role: &'a CustomRole) -> Self {
+        Self {
+            id: role.id.to_string(),
+            links: own(format!("/api/v2/roles/{}", role.key)),
+            key: &role.key,
+            name: &role.name,
+            description: &role.description,
+            base_permissions: match role.base_permissions {
+                BasePermissions::NoAccess => "no_access",
+                BasePermissions::Reader => "reader",
+            },
+            policy: role.policy.statements().iter().map(Statement::new).collect(),
+        }
+    }
+}
+
+/// An account.
+#[derive(Serialize)]
+pub(super) struct Account {
+    #[serde(rename = "_links")]
+    pub(super) links: Links,
+    #[serde(rename = "_id")]
+    pub(super) id: String,
+    pub(super) organization: &'static str,
+}
+
+/// Part of a list of records.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Page<T> {
+    pub(super) items: Vec<T>,
+    #[serde(rename = "_links")]
+    pub(super) links: super::paging::Links,
+    pub(super) total_count: usize,
 }
 
 /// Who is calling.

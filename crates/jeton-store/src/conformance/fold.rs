@@ -8,7 +8,7 @@ use jeton_core::id::{MemberId, RoleId, TokenId};
 use jeton_core::member::{Member, Standing};
 use jeton_core::role::CustomRole;
 use jeton_core::snapshot::Record;
-use jeton_core::token::{Token, TokenKind};
+use jeton_core::token::Token;
 
 use crate::Store;
 
@@ -70,7 +70,7 @@ impl Folded {
             Event::MemberAdded { member } => drop(self.members.insert(member.id, member)),
             Event::MemberChanged { after, .. } => {
                 if after.standing == Standing::Removed {
-                    let goes = |token: &Token| token.owner == after.id && token.kind == TokenKind::Personal;
+                    let goes = |token: &Token| token.owner == after.id && token.kind.is_of_a_person();
                     self.tokens.retain(|_, token| !goes(token));
                 }
                 self.members.insert(after.id, after);

@@ -28,6 +28,7 @@ pub(super) fn member(draw: &mut Draw, account: AccountId, number: u32) -> Member
         number,
         email: format!("member-{number}@example.com"),
         name: format!("Member {number}"),
+        family_name: String::new(),
         role: BaseRole::Writer,
         custom_roles: Vec::new(),
         standing: Standing::Active,
@@ -43,6 +44,7 @@ pub(super) fn role(draw: &mut Draw, account: AccountId, key: &str) -> CustomRole
         account,
         key: key.to_owned(),
         name: key.to_owned(),
+        description: String::new(),
         base_permissions: BasePermissions::NoAccess,
         policy: policy(draw),
         created_at: NOW,
@@ -72,7 +74,7 @@ pub(super) fn token(draw: &mut Draw, account: AccountId, owner: MemberId, kind: 
 
 /// A token with something unusual in every field but the ids.
 pub(super) fn odd_token(draw: &mut Draw, account: AccountId, owner: MemberId) -> Token {
-    let kind = draw.one_of(&[TokenKind::Personal, TokenKind::Service]);
+    let kind = draw.one_of(&[TokenKind::Personal, TokenKind::Service, TokenKind::Login]);
     let plain = token(draw, account, owner, kind);
     Token { issued_at: instant(draw), ..changed_token(draw, &plain) }
 }
@@ -105,6 +107,7 @@ pub(super) fn changed_member(draw: &mut Draw, member: &Member) -> Member {
     Member {
         email: format!("M{}+{}@{domain}", member.number, draw.below(1000)),
         name: text(draw),
+        family_name: text(draw),
         role: draw.one_of(&BaseRole::ALL),
         custom_roles: draw.several(3, Draw::role),
         standing: draw.one_of(&[Standing::Pending, Standing::Active, Standing::Blocked]),
@@ -118,6 +121,7 @@ pub(super) fn changed_role(draw: &mut Draw, role: &CustomRole) -> CustomRole {
     CustomRole {
         key: format!("{}{}", text(draw), draw.number()),
         name: text(draw),
+        description: text(draw),
         base_permissions: draw.one_of(&[BasePermissions::NoAccess, BasePermissions::Reader]),
         policy: policy(draw),
         ..role.clone()

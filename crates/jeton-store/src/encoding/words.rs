@@ -19,6 +19,7 @@ pub(crate) fn kind_name(kind: TokenKind) -> &'static str {
     match kind {
         TokenKind::Personal => "personal",
         TokenKind::Service => "service",
+        TokenKind::Login => "login",
     }
 }
 
@@ -26,6 +27,7 @@ pub(crate) fn kind(name: &str) -> Result<TokenKind, StoreError> {
     match name {
         "personal" => Ok(TokenKind::Personal),
         "service" => Ok(TokenKind::Service),
+        "login" => Ok(TokenKind::Login),
         _ => Err(unreadable("kind of a token")),
     }
 }

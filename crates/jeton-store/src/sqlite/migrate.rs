@@ -17,8 +17,10 @@ struct Migration {
 }
 
 /// In order; the first is number 1. A released migration never changes.
-const MIGRATIONS: &[Migration] =
-    &[Migration { name: "foundation", sql: include_str!("migrations/0001_foundation.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { name: "foundation", sql: include_str!("migrations/0001_foundation.sql") },
+    Migration { name: "people", sql: include_str!("migrations/0002_people.sql") },
+];
 
 /// Brings the schema up to date, in one transaction. The file is known to be ours, or empty.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {

@@ -16,7 +16,7 @@ use super::error::failure;
 use crate::encoding::{self, unreadable};
 use crate::{StoreError, StoredToken};
 
-const MEMBER: &str = "SELECT id, account, number, email, name, role, custom_roles, standing, password, created_at, revision FROM members";
+const MEMBER: &str = "SELECT id, account, number, email, name, role, custom_roles, standing, password, created_at, revision, family_name FROM members";
 const TOKENS: &str = "SELECT id, account, owner, kind, name, description, scope, ceiling, api_version, issued_at,
     modified_at, expires_at, digest, last_four, retiring_digest, retiring_last_four, retiring_ends_at, revision,
     last_used_at FROM tokens WHERE id >= ?1 ORDER BY id";
@@ -109,7 +109,7 @@ pub(super) fn snapshot(
         sink(Record::Member(member_from(row)?));
         Ok(())
     })?;
-    let roles = "SELECT id, account, key, name, base_permissions, policy, created_at, revision FROM roles";
+    let roles = "SELECT id, account, key, name, base_permissions, policy, created_at, revision, description FROM roles";
     each_row(&transaction, roles, params![], |row| {
         sink(Record::Role(role_from(row)?));
         Ok(())
@@ -248,6 +248,7 @@ fn member_from(row: &Row<'_>) -> Result<Member, StoreError> {
         password: column::<Option<String>>(row, 8)?.map(PasswordHash::new),
         created_at: instant(row, 9)?,
         revision: revision(row, 10)?,
+        family_name: column(row, 11)?,
     })
 }
 
@@ -261,6 +262,7 @@ fn role_from(row: &Row<'_>) -> Result<CustomRole, StoreError> {
         policy: encoding::policy_from(text(row, 5)?)?,
         created_at: instant(row, 6)?,
         revision: revision(row, 7)?,
+        description: column(row, 8)?,
     })
 }
 

@@ -237,32 +237,34 @@ fn insert_account(group: &mut Group<'_>, account: &Account) -> rusqlite::Result<
 fn insert_member(group: &mut Group<'_>, member: &Member) -> rusqlite::Result<()> {
     let statement = group.statement(
         "INSERT INTO members
-            (id, account, number, created_at, email, name, role, custom_roles, standing, password, revision)
-         VALUES (?1, ?9, ?10, ?11, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            (id, account, number, created_at, email, name, role, custom_roles, standing, password, revision,
+             family_name)
+         VALUES (?1, ?10, ?11, ?12, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?;
     bind_changing_of_member(statement, member)?;
-    statement.raw_bind_parameter(9, member.account.as_bytes())?;
-    statement.raw_bind_parameter(10, member.number)?;
-    statement.raw_bind_parameter(11, member.created_at.as_millis())?;
+    statement.raw_bind_parameter(10, member.account.as_bytes())?;
+    statement.raw_bind_parameter(11, member.number)?;
+    statement.raw_bind_parameter(12, member.created_at.as_millis())?;
     statement.raw_execute().map(drop)
 }
 
 fn update_member(group: &mut Group<'_>, member: &Member) -> rusqlite::Result<()> {
     let statement = group.statement(
         "UPDATE members SET
-            email = ?2, name = ?3, role = ?4, custom_roles = ?5, standing = ?6, password = ?7, revision = ?8
+            email = ?2, name = ?3, role = ?4, custom_roles = ?5, standing = ?6, password = ?7, revision = ?8,
+            family_name = ?9
          WHERE id = ?1",
     )?;
     bind_changing_of_member(statement, member)?;
     statement.raw_execute()?;
     if member.standing == Standing::Removed {
-        let sql = "DELETE FROM tokens WHERE owner = ?1 AND kind = 'personal'";
+        let sql = "DELETE FROM tokens WHERE owner = ?1 AND kind <> 'service'";
         delete(group, sql, member.id.as_bytes())?;
     }
     Ok(())
 }
 
-/// Binds the id and the columns that a change can touch, as parameters 1 to 8.
+/// Binds the id and the columns that a change can touch, as parameters 1 to 9.
 fn bind_changing_of_member(statement: &mut CachedStatement<'_>, member: &Member) -> rusqlite::Result<()> {
     statement.raw_bind_parameter(1, member.id.as_bytes())?;
     statement.raw_bind_parameter(2, &member.email)?;
@@ -271,36 +273,39 @@ fn bind_changing_of_member(statement: &mut CachedStatement<'_>, member: &Member)
     statement.raw_bind_parameter(5, encoding::role_ids_text(&member.custom_roles))?;
     statement.raw_bind_parameter(6, encoding::standing_name(member.standing))?;
     statement.raw_bind_parameter(7, member.password.as_ref().map(PasswordHash::as_phc))?;
-    statement.raw_bind_parameter(8, member.revision.number())
+    statement.raw_bind_parameter(8, member.revision.number())?;
+    statement.raw_bind_parameter(9, &member.family_name)
 }
 
 fn insert_role(group: &mut Group<'_>, role: &CustomRole) -> rusqlite::Result<()> {
     let statement = group.statement(
-        "INSERT INTO roles (id, account, created_at, key, name, base_permissions, policy, revision)
-         VALUES (?1, ?7, ?8, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO roles (id, account, created_at, key, name, base_permissions, policy, revision, description)
+         VALUES (?1, ?8, ?9, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
     bind_changing_of_role(statement, role)?;
-    statement.raw_bind_parameter(7, role.account.as_bytes())?;
-    statement.raw_bind_parameter(8, role.created_at.as_millis())?;
+    statement.raw_bind_parameter(8, role.account.as_bytes())?;
+    statement.raw_bind_parameter(9, role.created_at.as_millis())?;
     statement.raw_execute().map(drop)
 }
 
 fn update_role(group: &mut Group<'_>, role: &CustomRole) -> rusqlite::Result<()> {
     let statement = group.statement(
-        "UPDATE roles SET key = ?2, name = ?3, base_permissions = ?4, policy = ?5, revision = ?6 WHERE id = ?1",
+        "UPDATE roles SET key = ?2, name = ?3, base_permissions = ?4, policy = ?5, revision = ?6, description = ?7
+         WHERE id = ?1",
     )?;
     bind_changing_of_role(statement, role)?;
     statement.raw_execute().map(drop)
 }
 
-/// Binds the id and the columns that a change can touch, as parameters 1 to 6.
+/// Binds the id and the columns that a change can touch, as parameters 1 to 7.
 fn bind_changing_of_role(statement: &mut CachedStatement<'_>, role: &CustomRole) -> rusqlite::Result<()> {
     statement.raw_bind_parameter(1, role.id.as_bytes())?;
     statement.raw_bind_parameter(2, &role.key)?;
     statement.raw_bind_parameter(3, &role.name)?;
     statement.raw_bind_parameter(4, encoding::base_permissions_name(role.base_permissions))?;
     statement.raw_bind_parameter(5, encoding::policy_text(&role.policy))?;
-    statement.raw_bind_parameter(6, role.revision.number())
+    statement.raw_bind_parameter(6, role.revision.number())?;
+    statement.raw_bind_parameter(7, &role.description)
 }
 
 fn insert_token(group: &mut Group<'_>, token: &Token) -> rusqlite::Result<()> {

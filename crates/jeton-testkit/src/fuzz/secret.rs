@@ -62,6 +62,7 @@ fn own(text: &str, after_prefix: &str) -> Result<TokenKind, Malformed> {
     let kind = match after_prefix.split_once('_') {
         Some(("pat", _)) => TokenKind::Personal,
         Some(("svc", _)) => TokenKind::Service,
+        Some(("log", _)) => TokenKind::Login,
         _ => return Err(Malformed::Shape),
     };
     let random = &after_prefix.as_bytes()[4..];
@@ -107,7 +108,11 @@ fn digits(number: &[u8], count: usize) -> String {
 
 /// A secret that was made is a secret; one with a byte changed, left out or added is none.
 fn generated(format: &SecretFormat, draw: &mut Draw<'_>) {
-    let kind = if draw.number(0..=1) == 0 { TokenKind::Personal } else { TokenKind::Service };
+    let kind = match draw.number(0..=2) {
+        0 => TokenKind::Personal,
+        1 => TokenKind::Service,
+        _ => TokenKind::Login,
+    };
     let random: [u8; 48] = draw.exactly();
     let secret = format.generate(kind, &random);
     let text = secret.expose();

@@ -29,6 +29,9 @@ fn verdict(format: &SecretFormat, text: &str) -> Result<&'static str, Fault> {
         Ok(Shape::Own(TokenKind::Service)) => {
             Ok("well formed: the secret of a service token, and its checksum is right")
         }
+        Ok(Shape::Own(TokenKind::Login)) => Ok(
+            "well formed: what somebody got who logged in, and its checksum is right; it ends within a day",
+        ),
         Ok(Shape::Foreign) => Err(Fault::failed(format!(
             "this is not a secret that jeton made: it does not begin with {}_ (see --token-prefix); one that was given \
              from outside has no checksum, and only the server can tell",
