@@ -20,6 +20,8 @@ mod founding;
 mod limits;
 #[path = "rules/model.rs"]
 mod model;
+#[path = "rules/people.rs"]
+mod people;
 #[path = "rules/proposals.rs"]
 mod proposals;
 #[path = "rules/ranks.rs"]

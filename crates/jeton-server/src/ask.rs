@@ -18,7 +18,7 @@ use crate::http::rate_limit::Verdict;
 use crate::trouble::Trouble;
 
 pub(crate) struct Ask {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) session: Session,
     pub(crate) method: Method,
     pub(crate) headers: HeaderMap,
@@ -46,6 +46,21 @@ impl Ask {
         }
         percent_decode_str(segment).decode_utf8_lossy()
     }
+}
+
+/// A request that needs no secret.
+pub(crate) struct Stranger {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) peer: Peer,
+    pub(crate) body: Bytes,
+}
+
+/// Reads the body of a request that needs no secret, whatever it may present.
+pub(crate) async fn of_stranger(shared: &Arc<Shared>, request: Request) -> Result<Stranger, Trouble> {
+    let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Unix);
+    let settings = &shared.settings;
+    let body = body::read(request.into_body(), settings.max_body_bytes, settings.body_timeout).await?;
+    Ok(Stranger { shared: Arc::clone(shared), peer, body })
 }
 
 /// Admits the sender of a request, who is asked for before and after the body arrives: before, so that strangers can't

@@ -1,25 +1,29 @@
-//! Canvus v1, under `/api/v1`: access tokens of users, and what a client asks before.
+//! Canvus v1, under `/api/v1`: users, logins, and the access tokens of users.
 //!
 //! The dialect in a few words: success is always 200; bodies are JSON whatever the `Content-Type` says; user ids are
 //! numbers, token ids opaque; errors are `{"msg": …}`; the order of checks is authentication, user id, permission,
 //! existence, body. A path may end in a slash.
 
 mod answer;
+mod sessions;
 mod tokens;
+mod users;
 mod wire;
 
 use std::future::Future;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderValue, Method};
 use axum::response::Response;
 use axum::routing::{MethodRouter, Router, any};
+use serde_json::json;
 
 use crate::Shared;
 use crate::ask::{self, Ask};
 use crate::gate::Prefers;
+use crate::http::query;
 use crate::routes;
 use crate::trouble::Trouble;
 
@@ -33,11 +37,41 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .get(|State(shared), request| run(shared, request, tokens::get))
         .patch(|State(shared), request| run(shared, request, tokens::rename))
         .delete(|State(shared), request| run(shared, request, tokens::revoke));
+    let users = methods()
+        .get(|State(shared), request| run(shared, request, users::list))
+        .post(|State(shared), request| run(shared, request, users::create));
+    let user = methods()
+        .get(|State(shared), request| run(shared, request, users::get))
+        .patch(|State(shared), request| run(shared, request, users::patch))
+        .delete(|State(shared), request| run(shared, request, users::delete));
     let paths = [
         ("", any(no_such_route)),
         ("/users/{id}/access-tokens", list),
         ("/users/{id}/access-tokens/{token}", single),
+        ("/users", users),
+        ("/users/{id}", user),
+        ("/users/{id}/block", methods().post(|State(shared), request| run(shared, request, users::block))),
+        (
+            "/users/{id}/unblock",
+            methods().post(|State(shared), request| run(shared, request, users::unblock)),
+        ),
+        (
+            "/users/{id}/approve",
+            methods().post(|State(shared), request| run(shared, request, users::approve)),
+        ),
+        (
+            "/users/{id}/password",
+            methods().post(|State(shared), request| run(shared, request, users::password)),
+        ),
+        ("/users/login", methods().post(sessions::login)),
+        ("/users/logout", methods().post(|State(shared), request| run(shared, request, sessions::logout))),
+        ("/users/register", methods().post(sessions::register)),
+        ("/users/confirm-email", methods().post(sessions::mailed_token)),
+        ("/users/password/create-reset-token", methods().post(sessions::mailed_token)),
+        ("/users/password/reset", methods().post(sessions::mailed_token)),
+        ("/users/password/validate-reset-token", methods().get(sessions::mailed_token)),
         ("/server-info", methods().get(server_info)),
+        ("/server-config", methods().get(server_config)),
     ];
     routes::under("/api/v1", paths, any(no_such_route))
 }
@@ -70,6 +104,33 @@ async fn server_info(State(shared): State<Arc<Shared>>) -> Response {
         server_id: &settings.server_id,
         version: settings.version,
     })
+}
+
+/// How the server is set up, as far as strangers may know.
+async fn server_config() -> Response {
+    answer::json(&json!({ "server_name": "jeton" }))
+}
+
+const USER: usize = 3;
+
+/// The number of the user in the path.
+fn user_number(ask: &Ask) -> Result<u32, Trouble> {
+    let text = ask.path_segment(USER);
+    let Ok(number) = text.parse::<i64>() else {
+        return Err(Trouble::invalid(format!("User ID {text} is not an integer")));
+    };
+    // No member has a number beyond 32 bits; zero is nobody's.
+    Ok(u32::try_from(number).unwrap_or(0))
+}
+
+/// A plain answer in place of a stream would leave a client waiting for changes that never come.
+fn refuse_subscription(ask: &Ask) -> Result<(), Trouble> {
+    let wanted = ask.query().first("subscribe").is_some_and(|value| query::boolean(&value) != Some(false));
+    // A HEAD waits for nothing.
+    if wanted && ask.method == Method::GET {
+        return Err(Trouble::NotImplemented { what: "subscribe" });
+    }
+    Ok(())
 }
 
 async fn no_such_route(request: Request) -> Response {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, HeaderName};
+use jeton_core::refusal::Refusal;
 use jeton_service::{Service, Session};
 
 use crate::Settings;
@@ -31,14 +32,16 @@ pub(crate) struct Admitted {
 pub(crate) struct Gate {
     tokens: RateLimiter,
     failures: RateLimiter,
+    passwords: RateLimiter,
 }
 
 impl Gate {
     pub(crate) fn new(settings: &Settings) -> Self {
-        let [_, a, b, c, d] = settings.seeds;
+        let seeds = |at: usize| [settings.seeds[at], settings.seeds[at + 1]];
         Self {
-            tokens: RateLimiter::new(Some(settings.token_requests), [a, b]),
-            failures: RateLimiter::new(Some(settings.failed_authentications), [c, d]),
+            tokens: RateLimiter::new(Some(settings.token_requests), seeds(1)),
+            failures: RateLimiter::new(Some(settings.failed_authentications), seeds(3)),
+            passwords: RateLimiter::new(Some(settings.failed_logins), seeds(5)),
         }
     }
 
@@ -53,7 +56,7 @@ impl Gate {
         peer: Peer,
         prefers: Prefers,
     ) -> Result<Admitted, Trouble> {
-        let now = u64::try_from(service.now().as_millis()).unwrap_or(0);
+        let now = millis(service);
         let Some(secret) = presented(headers, prefers) else {
             return Err(self.failed(peer, now, Trouble::NoSecret));
         };
@@ -72,6 +75,41 @@ impl Gate {
         }
     }
 
+    /// Lets a password be tried for this address, unless too many were wrong.
+    pub(crate) fn admit_password(&self, service: &Service, email: &str) -> Result<(), Trouble> {
+        match self.passwords.peek(self.password_key(email), millis(service)) {
+            Some(verdict) if !verdict.allowed => Err(Trouble::TooManyFailures(verdict)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts a login that failed: against whoever tried, and against the address that it was tried for.
+    pub(crate) fn login_failed(
+        &self,
+        service: &Service,
+        peer: Peer,
+        email: Option<&str>,
+        why: Trouble,
+    ) -> Trouble {
+        let now = millis(service);
+        if let Some(email) = email {
+            self.passwords.charge(self.password_key(email), now);
+        }
+        self.failed(peer, now, why)
+    }
+
+    /// Counts a wrong password of somebody who is signed in.
+    pub(crate) fn password_failed(&self, service: &Service, email: &str, why: Trouble) -> Trouble {
+        if matches!(why, Trouble::Refused(Refusal::WrongPassword)) {
+            self.passwords.charge(self.password_key(email), millis(service));
+        }
+        why
+    }
+
+    fn password_key(&self, email: &str) -> Key {
+        self.passwords.key(email.to_lowercase().as_bytes())
+    }
+
     fn failed(&self, peer: Peer, now: u64, trouble: Trouble) -> Trouble {
         match self.failures.check(self.key_of(peer), now) {
             Some(verdict) if !verdict.allowed => Trouble::TooManyFailures(verdict),
@@ -86,6 +124,10 @@ impl Gate {
             None => self.failures.key_of_address(IpAddr::from([127, 0, 0, 1])),
         }
     }
+}
+
+fn millis(service: &Service) -> u64 {
+    u64::try_from(service.now().as_millis()).unwrap_or(0)
 }
 
 const PRIVATE_TOKEN: HeaderName = HeaderName::from_static("private-token");

@@ -44,6 +44,8 @@ pub struct Settings {
     pub token_requests: RateLimit,
     /// How often one address may fail to authenticate. Good secrets from the same address are never held up by it.
     pub failed_authentications: RateLimit,
+    /// How often somebody may give a wrong password for one address. Tokens of that person are never held up by it.
+    pub failed_logins: RateLimit,
     /// The largest request body, in bytes.
     pub max_body_bytes: usize,
     /// How long a request body may take to arrive.
@@ -53,7 +55,7 @@ pub struct Settings {
     /// What tells this installation from others, in the shape of a UUID.
     pub server_id: String,
     /// Randomness for what attackers must not guess: how request ids begin, where rate limits keep their counts.
-    pub seeds: [u64; 5],
+    pub seeds: [u64; 7],
 }
 
 impl Default for Settings {
@@ -62,11 +64,12 @@ impl Default for Settings {
         Self {
             token_requests: RateLimit { requests: 10_000, window },
             failed_authentications: RateLimit { requests: 100, window },
+            failed_logins: RateLimit { requests: 10, window: Duration::from_mins(1) },
             max_body_bytes: 256 * 1024,
             body_timeout: Duration::from_secs(30),
             version: env!("CARGO_PKG_VERSION"),
             server_id: "00000000-0000-4000-8000-000000000000".to_owned(),
-            seeds: [0; 5],
+            seeds: [0; 7],
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Operations: whether the server lives, and whether it is ready. Also the words for paths that belong to no dialect.
 
+use jeton_core::refusal::Refusal;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -97,7 +98,8 @@ pub(crate) fn body_status(refused: BodyRefused) -> StatusCode {
 /// 3.1): there was none, and some clients take one for the end of their session.
 pub(crate) fn challenge(response: &mut Response, trouble: &Trouble) {
     let challenge = match trouble {
-        Trouble::NoSecret => r#"Bearer realm="jeton""#,
+        // RFC 9110, section 11.6.1: every 401 has a challenge, and this is the only scheme there is.
+        Trouble::NoSecret | Trouble::Refused(Refusal::WrongPassword) => r#"Bearer realm="jeton""#,
         Trouble::BadSecret => r#"Bearer realm="jeton", error="invalid_token""#,
         _ => return,
     };

@@ -41,6 +41,14 @@ impl Service {
         Ok(member.ok_or(Refusal::NoSuchMember)?)
     }
 
+    /// Refuses everybody who is no administrator.
+    ///
+    /// # Errors
+    /// [`Refusal::AdministratorsOnly`].
+    pub fn require_administrator(&self, session: &Session) -> Result<(), Error> {
+        if session.caller().is_administrator() { Ok(()) } else { Err(Refusal::AdministratorsOnly.into()) }
+    }
+
     /// Adds members, all of them or none.
     ///
     /// # Errors
@@ -69,15 +77,14 @@ impl Service {
         // Read before the facts: whatever comes in between makes the head another.
         let mut head = index.revision();
         let directory = index.directory();
-        let mut members = directory.members_of(account).len();
-        let mut number = directory.highest_number(account).max(FIRST_NUMBER - 1);
+        let members = directory.members_of(account).len();
+        let first = directory.highest_number(account).max(FIRST_NUMBER - 1) + 1;
         let mut emails: Vec<String> = Vec::with_capacity(commands.len());
         let mut proposals = Vec::with_capacity(commands.len());
-        for command in commands {
+        for (number, (before, command)) in (first..).zip(commands.iter().enumerate()) {
             let email = command.email.to_lowercase();
             let taken = emails.contains(&email) || self.is_taken(session, &command.email, None).await?;
-            number += 1;
-            let facts = MemberFacts { number, members, email_taken: taken };
+            let facts = MemberFacts { number, members: members + before, email_taken: taken };
             let mut proposal = rule::add_member(
                 session.caller(),
                 command,
@@ -94,7 +101,6 @@ impl Service {
             }
             proposals.push(proposal);
             emails.push(email);
-            members += 1;
         }
         Ok(proposals)
     }

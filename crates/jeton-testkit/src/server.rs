@@ -172,6 +172,7 @@ impl Jeton {
             account: self.account,
             key: key.to_owned(),
             name: key.to_owned(),
+            description: String::new(),
             base_permissions: BasePermissions::NoAccess,
             policy: Policy::new(statements).unwrap(),
             created_at: self.clock.now(),

@@ -27,7 +27,7 @@ fn look(method: &str, path: &str, reply: &Reply) -> Look {
     unkept(&body, reply)?;
     let failed = reply.status.is_client_error() || reply.status.is_server_error();
     match (surface(path), failed) {
-        (Surface::Canvus, false) => canvus_success(&body),
+        (Surface::Canvus, false) => canvus_success(path, &body),
         (Surface::Canvus, true) => canvus_error(&body, reply),
         (Surface::LaunchDarkly, failed) => {
             launchdarkly_numbers(&body, "")?;
@@ -86,15 +86,36 @@ fn unkept(body: &Value, reply: &Reply) -> Look {
     require(unkept || !(long("plain_token") || long("token")), "a secret that may be kept on the way")
 }
 
-fn canvus_success(body: &Value) -> Look {
+fn canvus_success(path: &str, body: &Value) -> Look {
+    let of_tokens = path.contains("/access-tokens");
     match body {
-        Value::Array(tokens) => tokens.iter().try_for_each(|token| canvus_token(token, false)),
+        Value::Array(tokens) if of_tokens => tokens.iter().try_for_each(|token| canvus_token(token, false)),
+        Value::Array(users) => users.iter().try_for_each(canvus_user),
+        Value::Object(members) if members.contains_key("user") => {
+            canvus_user(&body["user"])?;
+            shaped(body, &[("token", true, filled), ("user", true, anything)], &[])
+        }
+        Value::Object(members) if members.contains_key("email") => canvus_user(body),
+        Value::Object(members) if members.contains_key("server_name") => {
+            shaped(body, &[("server_name", true, filled)], &[])
+        }
+        Value::Object(members) if path.ends_with("/logout") => {
+            require(members.is_empty(), "a logout says more")
+        }
         Value::Object(members) if members.contains_key("server_id") => {
             let texts = ["go", "server_id", "version"];
             shaped(body, &texts.map(|name| (name, true, text as Shape)), &[("api", texts_in as Shape)])
         }
         _ => canvus_token(body, true),
     }
+}
+
+fn canvus_user(user: &Value) -> Look {
+    let texts =
+        ["created_at", "email", "last_login", "name", "state"].map(|name| (name, true, text as Shape));
+    let flags = ["admin", "approved", "blocked"].map(|name| (name, flag as Shape));
+    shaped(user, &texts, &[flags.as_slice(), &[("id", integer)]].concat())?;
+    require(user["id"].as_u64().is_some_and(|id| id > 0), "no user id")
 }
 
 /// Exactly the documented members, in alphabetical order.
@@ -109,7 +130,7 @@ fn canvus_token(token: &Value, may_hold_secret: bool) -> Look {
 }
 
 fn canvus_error(body: &Value, reply: &Reply) -> Look {
-    if reply.status == 401 {
+    if reply.status == 401 && *body != serde_json::json!({ "msg": "Invalid username or password." }) {
         return require(
             *body == serde_json::json!({ "message": "401 Unauthorized", "msg": "Invalid token" }),
             "another 401",
@@ -147,6 +168,11 @@ fn launchdarkly_error(body: &Value, reply: &Reply) -> Look {
         body["id"].as_str() == reply.header("x-request-id"),
         "another id in the body than in the header",
     )?;
+    // A conflict has a name of its own where clients look for it.
+    let taken = ["conflict", "email_already_exists_in_account"].iter().any(|code| body["code"] == *code);
+    if reply.status == 409 && taken {
+        return Ok(());
+    }
     let code = match reply.status.as_u16() {
         400 | 408 | 413 => "invalid_request",
         401 => "unauthorized",
@@ -170,11 +196,13 @@ fn launchdarkly_success(body: &Value) -> Look {
     if has("items") {
         shaped(
             body,
-            &[("items", true, tokens_in), ("_links", true, links), ("totalCount", true, integer)],
+            &[("items", true, records_in), ("_links", true, links), ("totalCount", true, integer)],
             &[],
         )
+    } else if has("organization") {
+        shaped(body, &[("_id", true, id), ("_links", true, links), ("organization", true, filled)], &[])
     } else if has("_id") {
-        token(body)
+        record(body)
     } else if has("links") {
         shaped(body, &[("links", true, links)], &[])
     } else if has("validVersions") {
@@ -187,6 +215,45 @@ fn launchdarkly_success(body: &Value) -> Look {
     } else {
         Err("an unknown shape".to_owned())
     }
+}
+
+/// A token, a member or a role.
+fn record(value: &Value) -> Look {
+    if value.get("ownerId").is_some() {
+        token(value)
+    } else if value.get("key").is_some() {
+        role(value)
+    } else {
+        whole_member(value)
+    }
+}
+
+fn role(value: &Value) -> Look {
+    let required: [(&str, bool, Shape); 6] = [
+        ("_id", true, id),
+        ("_links", true, links),
+        ("key", true, filled),
+        ("name", true, text),
+        ("basePermissions", true, filled),
+        ("policy", true, any_statements_in),
+    ];
+    shaped(value, &required, &[("description", filled)])
+}
+
+fn whole_member(value: &Value) -> Look {
+    let required: [(&str, bool, Shape); 10] = [
+        ("_links", true, links),
+        ("_id", true, id),
+        ("role", true, filled),
+        ("email", true, filled),
+        ("_pendingInvite", true, flag),
+        ("_verified", true, flag),
+        ("customRoles", true, any_ids_in),
+        ("mfa", true, filled),
+        ("_lastSeen", true, integer),
+        ("creationDate", true, integer),
+    ];
+    shaped(value, &required, &[("firstName", filled), ("lastName", filled)])
 }
 
 /// A token as the typed clients know it, all required members included.
@@ -302,8 +369,16 @@ fn statements_in(value: &Value) -> bool {
     list_of(value, statement)
 }
 
-fn tokens_in(value: &Value) -> bool {
-    value.as_array().is_some_and(|items| items.iter().all(|item| token(item).is_ok()))
+fn records_in(value: &Value) -> bool {
+    value.as_array().is_some_and(|items| items.iter().all(|item| record(item).is_ok()))
+}
+
+fn any_ids_in(value: &Value) -> bool {
+    value.as_array().is_some_and(|items| items.iter().all(id))
+}
+
+fn any_statements_in(value: &Value) -> bool {
+    value.as_array().is_some_and(|items| items.iter().all(statement))
 }
 
 fn links(value: &Value) -> bool {

@@ -62,6 +62,7 @@ pub(crate) struct Costs {
     pub(crate) connections: ConnectionLimits,
     pub(crate) token_rate: RateLimit,
     pub(crate) failed_auth_rate: RateLimit,
+    pub(crate) failed_login_rate: RateLimit,
     pub(crate) max_body_bytes: usize,
     pub(crate) body_timeout: Duration,
 }
@@ -168,6 +169,7 @@ impl<'a> Resolver<'a> {
         let max_body_bytes = count(self.take(&setting::MAX_BODY_BYTES)?);
         let Rate(token_rate) = self.take(&setting::TOKEN_RATE)?;
         let Rate(failed_auth_rate) = self.take(&setting::FAILED_AUTH_RATE)?;
+        let Rate(failed_login_rate) = self.take(&setting::FAILED_LOGIN_RATE)?;
         let connections = count(self.take(&setting::MAX_CONNECTIONS)?);
         let Span(header_read) = self.take(&setting::HEADER_TIMEOUT)?;
         let Span(body_timeout) = self.take(&setting::BODY_TIMEOUT)?;
@@ -175,7 +177,14 @@ impl<'a> Resolver<'a> {
         let Span(drain) = self.take(&setting::DRAIN_TIMEOUT)?;
         let connections =
             ConnectionLimits { connections, header_read, idle, drain, ..ConnectionLimits::default() };
-        Ok(Costs { connections, token_rate, failed_auth_rate, max_body_bytes, body_timeout })
+        Ok(Costs {
+            connections,
+            token_rate,
+            failed_auth_rate,
+            failed_login_rate,
+            max_body_bytes,
+            body_timeout,
+        })
     }
 
     /// A setting that has a default text.

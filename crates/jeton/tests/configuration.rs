@@ -47,6 +47,7 @@ max_tokens = 1000                            # {path} line 3
 max_body_bytes = 262144                      # default
 token_rate = 0                               # {path} line 4
 failed_auth_rate = "100/10"                  # default
+failed_login_rate = "10/60"                  # default
 max_connections = 10000                      # default
 header_timeout = "10s"                       # default
 body_timeout = "30s"                         # default

@@ -51,6 +51,7 @@ impl Cast {
             account,
             key: key.to_owned(),
             name: String::new(),
+            description: String::new(),
             base_permissions: BasePermissions::NoAccess,
             policy,
             created_at: NOW,
@@ -102,6 +103,7 @@ pub(crate) fn member(role: BaseRole) -> Member {
         number: 1000 + role as u32,
         email: format!("{}@example.com", role.as_str()),
         name: String::new(),
+        family_name: String::new(),
         role,
         custom_roles: Vec::new(),
         standing: Standing::Active,
@@ -233,7 +235,21 @@ pub(crate) fn answer<T: Debug>(result: &Result<T, Refusal>) -> &'static str {
         Err(Refusal::ExpiryInThePast) => "past",
         Err(Refusal::TextTooLong { .. }) => "too long",
         Err(Refusal::TooManyRoles { .. }) => "too many roles",
-        Err(Refusal::TokenLimit { .. }) => "account full",
+        Err(Refusal::TokenLimit { .. } | Refusal::MemberLimit { .. } | Refusal::RoleLimit { .. }) => {
+            "account full"
+        }
+        Err(Refusal::BadEmail { .. }) => "no address",
+        Err(Refusal::EmailTaken { .. }) => "address taken",
+        Err(Refusal::OneOwner) => "one owner",
+        Err(Refusal::OwnerStays) => "owner stays",
+        Err(Refusal::StrongerMember) => "stronger member",
+        Err(Refusal::RightsAboveCaller) => "rights above",
+        Err(Refusal::WrongPassword) => "wrong password",
+        Err(Refusal::MemberInactive) => "inactive",
+        Err(Refusal::BadPassword { .. }) => "bad password",
+        Err(Refusal::NoSuchCustomRole) => "no such custom role",
+        Err(Refusal::BadRoleKey) => "bad key",
+        Err(Refusal::RoleKeyTaken { .. }) => "key taken",
     }
 }
 

@@ -10,7 +10,7 @@ use jeton_core::token::{Scope, Token};
 use crate::cast::{Cast, NOW, a_personal, account, after, answer, member, personal, policy, rescope};
 
 fn cast() -> Cast {
-    Cast { limits: Limits { tokens: 5, text_bytes: 8, roles: 2 }, ..Cast::default() }
+    Cast { limits: Limits { tokens: 5, text_bytes: 8, roles: 2, ..Limits::default() }, ..Cast::default() }
 }
 
 fn at(millis: i64) -> Timestamp {

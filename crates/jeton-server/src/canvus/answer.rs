@@ -83,11 +83,11 @@ fn refused(refusal: &Refusal) -> (StatusCode, String) {
         | Refusal::RetiringSecret
         | Refusal::RightsAboveCaller
         | Refusal::StrongerMember
-        | Refusal::OwnerStays => {
+        | Refusal::OwnerStays
+        | Refusal::MemberInactive => {
             return (StatusCode::FORBIDDEN, format!("Permission denied: {refusal}"));
         }
         Refusal::WrongPassword => StatusCode::UNAUTHORIZED,
-        Refusal::MemberInactive => StatusCode::FORBIDDEN,
         Refusal::NoSuchToken | Refusal::NoSuchMember | Refusal::NoSuchCustomRole => StatusCode::NOT_FOUND,
         Refusal::NoSuchRole { .. }
         | Refusal::ServiceScopeFixed

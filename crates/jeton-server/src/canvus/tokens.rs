@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::http::{Method, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jeton_core::command::{Amend, Field, Issue, ScopeRequest};
 use jeton_core::id::TokenId;
@@ -12,14 +12,12 @@ use jeton_core::token::TokenKind;
 use jeton_service::{Service, Session, Start, TokenView};
 use serde_json::{Map, Value};
 
-use super::{answer, wire};
+use super::{answer, refuse_subscription, user_number, wire};
 use crate::ask::Ask;
 use crate::http::json::{self, Json};
-use crate::http::query;
 use crate::pages::{self, List, Told};
 use crate::trouble::Trouble;
 
-const USER: usize = 3;
 const TOKEN: usize = 5;
 
 pub(super) async fn list(ask: Ask) -> Result<Response, Trouble> {
@@ -82,13 +80,7 @@ pub(super) async fn revoke(ask: Ask) -> Result<Response, Trouble> {
 
 /// The user of the path, whom the caller may turn to.
 fn user(ask: &Ask) -> Result<Arc<Member>, Trouble> {
-    let text = ask.path_segment(USER);
-    let Ok(number) = text.parse::<i64>() else {
-        return Err(Trouble::invalid(format!("User ID {text} is not an integer")));
-    };
-    // No member has a number beyond 32 bits; zero is nobody's.
-    let number = u32::try_from(number).unwrap_or(0);
-    Ok(ask.service().member_for(&ask.session, number)?)
+    Ok(ask.service().member_for(&ask.session, user_number(ask)?)?)
 }
 
 fn token(ask: &Ask) -> Result<TokenId, Trouble> {
@@ -105,14 +97,4 @@ fn description(ask: &Ask) -> Result<String, Trouble> {
         }
         Some(_) => Err(Trouble::invalid("description parameter must be a string")),
     }
-}
-
-/// A plain list in place of a stream would leave a client waiting for changes that never come.
-fn refuse_subscription(ask: &Ask) -> Result<(), Trouble> {
-    let wanted = ask.query().first("subscribe").is_some_and(|value| query::boolean(&value) != Some(false));
-    // A HEAD waits for nothing.
-    if wanted && ask.method == Method::GET {
-        return Err(Trouble::NotImplemented { what: "subscribe" });
-    }
-    Ok(())
 }

@@ -1,5 +1,6 @@
 //! The shapes of Canvus on the wire. Members stand in alphabetical order, as the vendor's do.
 
+use jeton_core::member::{Member, Standing};
 use jeton_core::timestamp::Timestamp;
 use jeton_service::TokenView;
 use serde::Serialize;
@@ -27,6 +28,37 @@ impl<'a> Token<'a> {
 
     pub(super) fn with_secret(view: &'a TokenView, secret: &'a str) -> Self {
         Self { plain_token: Some(secret), ..Self::new(view) }
+    }
+}
+
+/// A user.
+#[derive(Serialize)]
+pub(super) struct User<'a> {
+    admin: bool,
+    approved: bool,
+    blocked: bool,
+    created_at: String,
+    email: &'a str,
+    id: u32,
+    /// Nobody counts logins here, and the vendor's word for never is an empty text.
+    last_login: &'static str,
+    name: String,
+    state: &'static str,
+}
+
+impl<'a> User<'a> {
+    pub(super) fn new(member: &'a Member) -> Self {
+        Self {
+            admin: member.custom_roles.is_empty() && member.role.is_administrator(),
+            approved: member.standing != Standing::Pending,
+            blocked: member.standing == Standing::Blocked,
+            created_at: instant(member.created_at) + "Z",
+            email: &member.email,
+            id: member.number,
+            last_login: "",
+            name: member.full_name(),
+            state: "normal",
+        }
     }
 }
 

@@ -97,7 +97,7 @@ pub(super) async fn patch(ask: Ask) -> Result<Response, Trouble> {
     let service = ask.service();
     let command = |member: &Member| {
         let before = serde_json::to_value(record(&ask, member)).map_err(|_| Trouble::Internal)?;
-        let (after, _): (Patched, bool) = patch.applied(before, &[])?;
+        let (after, _): (Patched, bool) = patch.applied(&before, &[])?;
         let touches = |name| touched.contains(name);
         Ok(ChangeMember {
             role: touches("role").then(|| role(after.role.as_deref(), "/role")).transpose()?,

@@ -74,7 +74,7 @@ impl Patch {
     /// What the record is afterwards, read into `T`, and whether these members are what they were.
     pub(super) fn applied<T: DeserializeOwned>(
         &self,
-        before: Value,
+        before: &Value,
         watched: &[&str],
     ) -> Result<(T, bool), Trouble> {
         let mut after = before.clone();

@@ -57,7 +57,7 @@ pub(super) async fn patch(ask: Ask) -> Result<Response, Trouble> {
     let touched = patch.touched();
     let command = |role: &CustomRole| {
         let before = serde_json::to_value(wire::Role::new(role)).map_err(|_| Trouble::Internal)?;
-        let (after, _): (Patched, bool) = patch.applied(before, &[])?;
+        let (after, _): (Patched, bool) = patch.applied(&before, &[])?;
         let touches = |name| touched.contains(name);
         let policy = || body::policy("policy", after.policy.unwrap_or_default());
         Ok(ChangeRole {

@@ -46,8 +46,9 @@ impl TokenPatch {
 
     /// The command that brings the token from what it is to what the patch makes of it.
     pub(super) fn command(&self, view: &TokenView) -> Result<Amend, Trouble> {
-        let before = serde_json::from_slice(&wire::Token::new(view).json()).map_err(|_| Trouble::Internal)?;
-        let (after, same_scope): (Patched, bool) = self.0.applied(before, &SCOPE)?;
+        let before: serde_json::Value =
+            serde_json::from_slice(&wire::Token::new(view).json()).map_err(|_| Trouble::Internal)?;
+        let (after, same_scope): (Patched, bool) = self.0.applied(&before, &SCOPE)?;
         after.into_command(&self.fields(), view, same_scope)
     }
 }

@@ -92,6 +92,7 @@ fn settings(costs: &Costs, key: &ServerKey, entropy: &SystemEntropy) -> jeton_se
     jeton_server::Settings {
         token_requests: costs.token_rate,
         failed_authentications: costs.failed_auth_rate,
+        failed_logins: costs.failed_login_rate,
         max_body_bytes: costs.max_body_bytes,
         body_timeout: costs.body_timeout,
         version: env!("CARGO_PKG_VERSION"),

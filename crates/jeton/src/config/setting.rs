@@ -200,6 +200,15 @@ pub(crate) const FAILED_AUTH_RATE: Setting = Setting::new(
 .default("100/10")
 .topic(LIMITS);
 
+pub(crate) const FAILED_LOGIN_RATE: Setting = Setting::new(
+    "failed_login_rate",
+    "JETON_FAILED_LOGIN_RATE",
+    "N/SECONDS",
+    "Wrong passwords for one e-mail address; 0 for no limit",
+)
+.default("10/60")
+.topic(LIMITS);
+
 pub(crate) const MAX_CONNECTIONS: Setting =
     Setting::new("max_connections", "JETON_MAX_CONNECTIONS", "N", "Connections at once")
         .default("10000")
@@ -248,6 +257,7 @@ pub(crate) const ALL: &[&Setting] = &[
     &MAX_BODY_BYTES,
     &TOKEN_RATE,
     &FAILED_AUTH_RATE,
+    &FAILED_LOGIN_RATE,
     &MAX_CONNECTIONS,
     &HEADER_TIMEOUT,
     &BODY_TIMEOUT,
