@@ -190,13 +190,10 @@ fn curl_speaks_both_versions_of_tls_and_both_of_http() {
         }
     }
     // What is too large is refused while it is still being sent, and the refusal arrives.
-    let large = place.write("large", &"x".repeat(4 * 1024 * 1024));
-    for http in ["--http1.1", "--http2"] {
-        let data = format!("@{}", large.display());
-        let said =
-            curl(&cert, &[http, "-X", "POST", "-H", &header, "--data-binary", &data, &issue]).success();
-        assert!(said.ends_with(" 413"), "{said}");
-    }
+    let large = format!("@{}", place.write("large", &"x".repeat(4 * 1024 * 1024)).display());
+    let refused = ["--http1.1", "-X", "POST", "-H", &header, "--data-binary", &large, &issue];
+    let said = curl(&cert, &refused).success();
+    assert!(said.ends_with("\n1.1 413"), "{said}");
 }
 
 #[test]
