@@ -124,7 +124,7 @@ async fn a_reader_that_is_slow_but_moves_is_not_cut() {
 }
 
 #[tokio::test]
-async fn a_connection_without_a_request_is_closed_after_the_idle_time_and_at_the_end() {
+async fn a_connection_that_asks_nothing_is_closed_and_one_that_rests_ends_in_good_order() {
     let server =
         Server::start(ConnectionLimits { header_read: Duration::from_millis(60), ..patient() }).await;
     let mut silent = server.connect().await;

@@ -45,7 +45,7 @@ pub(crate) enum KeySource {
 #[derive(Clone, Debug)]
 pub(crate) struct NamedFile {
     pub(crate) path: PathBuf,
-    origin: Origin,
+    pub(crate) origin: Origin,
 }
 
 /// Names the file, as the subject of a message.

@@ -27,7 +27,7 @@ use jeton_service::{Entropy as _, Founding, Service, password};
 use zeroize::Zeroizing;
 
 use crate::config::secret::SecretSource;
-use crate::config::{Owner, Storage};
+use crate::config::{NamedFile, Owner, Storage};
 use crate::fault::Fault;
 use crate::private_file;
 use crate::system::SystemEntropy;
@@ -40,7 +40,7 @@ pub(crate) struct FirstStart<'a> {
     pub(crate) storage: &'a Storage,
     pub(crate) address: &'a ListenAddress,
     /// The TLS certificate, where there is one.
-    pub(crate) tls_cert: Option<&'a Path>,
+    pub(crate) tls_cert: Option<&'a NamedFile>,
     pub(crate) entropy: &'a SystemEntropy,
 }
 

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jeton_server::http::tls::BadIdentity;
-use jeton_server::http::{Identity, Tls};
+use jeton_server::http::{self, Identity, Tls};
 use tokio::signal::unix::Signal;
 use tokio::time::MissedTickBehavior;
 
@@ -40,6 +40,12 @@ pub(crate) fn read(files: &TlsFiles) -> Result<Identity, Fault> {
 /// Reads the file with the certificates, whatever it holds.
 pub(crate) fn read_chain(file: &NamedFile) -> Result<Vec<u8>, Fault> {
     read_whole(&file.path).map_err(|error| unreadable(file, &error))
+}
+
+/// By which name to call the server on a line that is to be pasted, where this host is not what its certificate says.
+pub(crate) fn name_instead_of(host: &str, file: &NamedFile) -> Option<String> {
+    let chain = http::tls::certificates(&read_chain(file).ok()?).ok()?;
+    http::tls::name_instead_of(host, chain.first()?)
 }
 
 fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
@@ -153,4 +159,64 @@ fn mark(found: &Metadata) -> [i128; 5] {
         instant(found.mtime(), found.mtime_nsec()),
         instant(found.ctime(), found.ctime_nsec()),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::{TempDir, tempdir};
+
+    use super::*;
+    use crate::config::layers::Origin;
+
+    fn put(dir: &TempDir) {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        std::fs::write(dir.path().join("cert"), made.cert.pem()).unwrap();
+        std::fs::write(dir.path().join("key"), made.signing_key.serialize_pem()).unwrap();
+    }
+
+    fn files(dir: &TempDir) -> TlsFiles {
+        let named = |name: &str| NamedFile { path: dir.path().join(name), origin: Origin::Default };
+        TlsFiles { cert: named("cert"), key: named("key") }
+    }
+
+    #[test]
+    fn a_change_is_taken_up_once_it_stands_still() {
+        let dir = tempdir().unwrap();
+        put(&dir);
+        let mut certificate = Certificate::open(files(&dir)).unwrap();
+        let first = certificate.read;
+        certificate.look(false);
+        assert_eq!(certificate.read, first);
+        std::fs::remove_file(dir.path().join("cert")).unwrap();
+        certificate.look(false);
+        put(&dir);
+        certificate.look(false);
+        assert_eq!(certificate.read, first, "it has moved since the last look");
+        certificate.look(false);
+        assert_eq!(certificate.read, Stamp::of(&certificate.files));
+        assert_ne!(certificate.read, first);
+    }
+
+    #[test]
+    fn who_asks_need_not_wait() {
+        let dir = tempdir().unwrap();
+        put(&dir);
+        let mut certificate = Certificate::open(files(&dir)).unwrap();
+        std::fs::remove_file(dir.path().join("key")).unwrap();
+        certificate.look(true);
+        assert_eq!(certificate.read, Stamp::of(&certificate.files));
+    }
+
+    #[test]
+    fn the_rights_to_a_file_are_a_part_of_its_state() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempdir().unwrap();
+        put(&dir);
+        let before = Stamp::of(&files(&dir));
+        let rights = std::fs::Permissions::from_mode(0o400);
+        // The clock of a file system may stand still for some milliseconds.
+        while Stamp::of(&files(&dir)) == before {
+            std::fs::set_permissions(dir.path().join("key"), rights.clone()).unwrap();
+        }
+    }
 }

@@ -7,7 +7,8 @@ use jeton_core::member::FIRST_NUMBER;
 use jeton_core::secret::Secret;
 use jeton_server::http::ListenAddress;
 
-use crate::config::KeySource;
+use crate::config::{KeySource, NamedFile};
+use crate::tls;
 
 /// What there is to say.
 #[derive(Debug)]
@@ -24,7 +25,7 @@ pub(crate) struct Welcome<'a> {
 pub(crate) struct Reached<'a> {
     pub(crate) address: &'a ListenAddress,
     /// The TLS certificate, where there is one.
-    pub(crate) tls_cert: Option<&'a Path>,
+    pub(crate) tls_cert: Option<&'a NamedFile>,
 }
 
 impl Welcome<'_> {
@@ -64,25 +65,33 @@ without it no token of this database, nor of a backup of it, can be verified.
 
 /// A line that works when it is pasted into a shell on the same machine.
 fn curl(reached: Reached<'_>, header: &str, path: &str) -> String {
-    let (mut options, host) = match reached.address {
+    let (mut options, host, port) = match reached.address {
         ListenAddress::Unix(socket) => {
-            (format!("--unix-socket {} ", quoted(&socket.display().to_string())), "localhost".to_owned())
+            (format!("--unix-socket {} ", quoted(&socket.display().to_string())), "localhost", String::new())
         }
-        // What takes connections on every address is reached on the nearest one.
-        ListenAddress::Tcp { host, port } => match host.as_str() {
-            "0.0.0.0" => (String::new(), format!("127.0.0.1:{port}")),
+        ListenAddress::Tcp { host, port } => {
+            // What takes connections on every address is reached on the nearest one.
+            let host = match host.as_str() {
+                "0.0.0.0" => "127.0.0.1",
+                "::" => "::1",
+                host => host,
+            };
             // Brackets mean something to curl, unless it is told that they don't.
-            "::" => ("-g ".to_owned(), format!("[::1]:{port}")),
-            host if host.contains(':') => ("-g ".to_owned(), format!("[{host}]:{port}")),
-            host => (String::new(), format!("{host}:{port}")),
-        },
+            let options = if host.contains(':') { "-g " } else { "" };
+            (options.to_owned(), host, format!(":{port}"))
+        }
     };
-    let mut scheme = "http";
-    if let Some(cert) = reached.tls_cert {
-        scheme = "https";
-        options = format!("--cacert {} {options}", quoted(&cert.display().to_string()));
+    let bracketed = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    let mut origin = format!("http://{bracketed}{port}");
+    if let Some(file) = reached.tls_cert {
+        options = format!("--cacert {} {options}", quoted(&file.path.display().to_string()));
+        let name = tls::name_instead_of(host, file);
+        if name.is_some() && !port.is_empty() {
+            options += &format!("--connect-to {} ", quoted(&format!("::{bracketed}{port}")));
+        }
+        origin = format!("https://{}{port}", name.unwrap_or(bracketed));
     }
-    format!("curl {options}-H {} {}", quoted(header), quoted(&format!("{scheme}://{host}{path}")))
+    format!("curl {options}-H {} {}", quoted(header), quoted(&format!("{origin}{path}")))
 }
 
 /// As a shell takes it for one word, whatever is in it.
@@ -93,6 +102,7 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::layers::Origin;
 
     #[test]
     fn the_lines_reach_a_server_wherever_it_listens() {
@@ -109,18 +119,29 @@ mod tests {
     }
 
     #[test]
-    fn the_lines_trust_the_certificate_that_is_shown() {
-        let tls_cert = Some(Path::new("/etc/it's.pem"));
-        for (address, expected) in [
-            ("0.0.0.0:443", r"curl --cacert '/etc/it'\''s.pem' -H 'A: b' 'https://127.0.0.1:443/x'"),
-            ("[::1]:443", r"curl --cacert '/etc/it'\''s.pem' -g -H 'A: b' 'https://[::1]:443/x'"),
-            (
-                "unix:/run/a",
-                r"curl --cacert '/etc/it'\''s.pem' --unix-socket '/run/a' -H 'A: b' 'https://localhost/x'",
-            ),
-        ] {
+    fn the_lines_trust_the_certificate_that_is_shown_and_call_it_by_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("it's.pem");
+        let file = NamedFile { path: path.clone(), origin: Origin::Default };
+        let start = format!("curl --cacert {} ", quoted(&path.display().to_string()));
+        let line = |name: &str, address: &str| {
+            let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+            std::fs::write(&path, made.cert.pem()).unwrap();
             let address = &address.parse().unwrap();
-            assert_eq!(curl(Reached { address, tls_cert }, "A: b", "/x"), expected);
-        }
+            let line = curl(Reached { address, tls_cert: Some(&file) }, "A: b", "/x");
+            line.strip_prefix(&start).unwrap().to_owned()
+        };
+        assert_eq!(line("127.0.0.1", "0.0.0.0:443"), "-H 'A: b' 'https://127.0.0.1:443/x'");
+        assert_eq!(line("::1", "[::]:443"), "-g -H 'A: b' 'https://[::1]:443/x'");
+        assert_eq!(
+            line("a.b", "0.0.0.0:443"),
+            "--connect-to '::127.0.0.1:443' -H 'A: b' 'https://a.b:443/x'"
+        );
+        assert_eq!(line("a.b", "[::]:443"), "-g --connect-to '::[::1]:443' -H 'A: b' 'https://a.b:443/x'");
+        assert_eq!(
+            line("localhost", "unix:/run/a"),
+            "--unix-socket '/run/a' -H 'A: b' 'https://localhost/x'"
+        );
+        assert_eq!(line("a.b", "unix:/run/a"), "--unix-socket '/run/a' -H 'A: b' 'https://a.b/x'");
     }
 }

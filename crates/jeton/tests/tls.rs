@@ -17,7 +17,7 @@ use rustix::process::Signal;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
-use support::{Ended, PATIENCE, Running, Server, jeton, owner_token, run, serve};
+use support::{Ended, PATIENCE, Server, jeton, owner_token, run, serve};
 use tempfile::{TempDir, tempdir};
 
 /// A certificate for this machine, and its key.
@@ -32,7 +32,11 @@ impl Pair {
     }
 
     fn of(key: KeyPair) -> Self {
-        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        Self::called(&["localhost", "127.0.0.1"], key)
+    }
+
+    fn called(names: &[&str], key: KeyPair) -> Self {
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
         let cert = CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
         Self { cert, key }
     }
@@ -463,21 +467,20 @@ fn a_healthcheck_knows_its_own_server_by_its_certificate() {
 
 #[test]
 fn the_lines_of_the_welcome_work_over_tls() {
-    let place = Place::with(&Pair::new());
-    let mut server = place.start();
-    let welcome = server.process().printed("can be verified");
-    let lines: Vec<_> =
-        welcome.lines().map(str::trim_start).filter(|line| line.starts_with("curl ")).collect();
-    assert_eq!(lines.len(), 2, "{welcome}");
-    for line in lines {
-        let start = format!("curl --cacert '{}' -H '", place.path("cert.pem").display());
-        assert!(line.starts_with(&start) && line.contains(" 'https://127.0.0.1:"), "{line}");
-        let pasted = format!("{line} -q -sS -o /dev/null -w '%{{http_code}}'");
-        assert_eq!(
-            Running::start(Command::new("sh").args(["-c", &pasted])).wait().success(),
-            "200",
-            "{line}"
-        );
+    let elsewhere = Pair::called(&["*.example.com", "jeton.example.com"], KeyPair::generate().unwrap());
+    for (pair, origin) in [(Pair::new(), "https://127.0.0.1:"), (elsewhere, "https://jeton.example.com:")] {
+        let place = Place::with(&pair);
+        let mut server = place.start();
+        let welcome = server.process().printed("can be verified");
+        let lines = welcome.lines().map(str::trim_start).filter(|line| line.starts_with("curl "));
+        let lines: Vec<_> = lines.collect();
+        assert_eq!(lines.len(), 2, "{welcome}");
+        for line in lines {
+            let start = format!("curl --cacert '{}' -", place.path("cert.pem").display());
+            assert!(line.starts_with(&start) && line.contains(origin), "{line}");
+            let pasted = format!("{line} -sS -o /dev/null -w '%{{http_code}}'");
+            assert_eq!(run(Command::new("sh").args(["-c", &pasted])).success(), "200", "{line}");
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{self, PemObject as _};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -98,6 +98,20 @@ pub fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, BadIden
     let chain: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(text).collect();
     let chain = chain.map_err(|_| BadIdentity::BadCertificate("it is not whole".to_owned()))?;
     if chain.is_empty() { Err(BadIdentity::NoCertificate) } else { Ok(chain) }
+}
+
+/// The name by which clients have to call a server that shows this, unless this host will do. There is none either if the
+/// certificate has only addresses in it, or patterns.
+pub fn name_instead_of(host: &str, certificate: &CertificateDer<'_>) -> Option<String> {
+    let certificate = webpki::EndEntityCert::try_from(certificate).ok()?;
+    let fits = |name| {
+        ServerName::try_from(name)
+            .is_ok_and(|name| certificate.verify_is_valid_for_subject_name(&name).is_ok())
+    };
+    if fits(host) {
+        return None;
+    }
+    certificate.valid_dns_names().find(|name| fits(*name)).map(str::to_owned)
 }
 
 /// What a server shows to whoever connects, and can be told to replace. Copies are the same one.
@@ -212,6 +226,21 @@ mod tests {
         let text = std::str::from_utf8(TURNED_AWAY).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.contains(&format!("\r\ncontent-length: {}\r\n", body.len())), "{text}");
+    }
+
+    #[test]
+    fn a_certificate_tells_by_which_name_to_call_it() {
+        let instead = |host: &str, names: &[&str]| {
+            let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+            let made = rcgen::generate_simple_self_signed(names).unwrap();
+            name_instead_of(host, made.cert.der())
+        };
+        assert_eq!(instead("127.0.0.1", &["localhost", "127.0.0.1"]), None);
+        assert_eq!(instead("::1", &["::1"]), None);
+        assert_eq!(instead("a.example.com", &["*.example.com"]), None);
+        let names = ["*.example.com", "jeton.example.com", "other.example.com"];
+        assert_eq!(instead("127.0.0.1", &names).as_deref(), Some("jeton.example.com"));
+        assert_eq!(instead("127.0.0.1", &["::1", "*.example.com"]), None, "there is none to call it by");
     }
 
     #[test]

@@ -64,7 +64,7 @@ async fn serve(config: &Config, started: Instant) -> Result<(), Fault> {
         owner: &config.owner,
         storage: &config.storage,
         address: listener.address(),
-        tls_cert: config.tls.as_ref().map(|files| files.cert.path.as_path()),
+        tls_cert: config.tls.as_ref().map(|files| &files.cert),
         entropy: &entropy,
     };
     first_start.run().await?;
