@@ -87,7 +87,7 @@ fn curl(reached: Reached<'_>, header: &str, path: &str) -> String {
         options = format!("--cacert {} {options}", quoted(&file.path.display().to_string()));
         let name = tls::name_instead_of(host, file);
         if name.is_some() && !port.is_empty() {
-            options += &format!("--connect-to {} ", quoted(&format!("::{bracketed}{port}")));
+            let _ = write!(options, "--connect-to {} ", quoted(&format!("::{bracketed}{port}")));
         }
         origin = format!("https://{}{port}", name.unwrap_or(bracketed));
     }

@@ -16,7 +16,7 @@ use rcgen::{Certificate, CertificateParams, KeyPair};
 use rustix::process::Signal;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned};
 use support::{Ended, PATIENCE, Server, jeton, owner_token, run, serve};
 use tempfile::{TempDir, tempdir};
 
@@ -113,21 +113,32 @@ fn curl(cert: &Path, arguments: &[&str]) -> Ended {
     run(command.arg(cert).args(arguments))
 }
 
+/// What a client goes by that trusts these certificates alone.
+fn trusting(pairs: &[&Pair]) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    for pair in pairs {
+        roots.add(pair.cert.der().clone()).unwrap();
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Arc::new(config)
+}
+
 /// A connection that is kept.
 struct Client(BufReader<StreamOwned<ClientConnection, TcpStream>>);
 
 impl Client {
-    /// Connects to a server of which nothing but this certificate is expected.
+    /// Connects to a server that has to show this certificate.
     fn connect(server: &Server, pair: &Pair) -> Result<Self, std::io::Error> {
-        let mut roots = RootCertStore::empty();
-        roots.add(pair.cert.der().clone()).unwrap();
-        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        Self::connect_as(server, &trusting(&[pair]))
+    }
+
+    fn connect_as(server: &Server, config: &Arc<ClientConfig>) -> Result<Self, std::io::Error> {
         let name = ServerName::try_from("localhost").unwrap();
-        let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+        let connection = ClientConnection::new(Arc::clone(config), name).unwrap();
         let stream = TcpStream::connect(server.address()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut stream = StreamOwned::new(connection, stream);
@@ -273,6 +284,27 @@ fn sighup_brings_the_new_certificate_and_open_connections_go_on() {
     assert!(shows(&server, &new) && !shows(&server, &old));
     assert!(open.asks(), "a connection that is open goes on");
     drop(open);
+    server.stop();
+}
+
+/// Whoever has to replace a key that was stolen wants it to be of no use any more.
+#[test]
+fn a_session_from_before_a_reload_is_not_resumed() {
+    let (old, new) = (Pair::new(), Pair::new());
+    let place = Place::with(&old);
+    let mut server = place.start();
+    let config = trusting(&[&old, &new]);
+    let kind = |server: &Server| {
+        let mut client = Client::connect_as(server, &config).unwrap();
+        assert!(client.asks());
+        client.0.get_ref().conn.handshake_kind().unwrap()
+    };
+    assert_eq!(kind(&server), HandshakeKind::Full);
+    assert_eq!(kind(&server), HandshakeKind::Resumed);
+    place.put(&new);
+    server.process().signal(Signal::HUP);
+    server.process().logged("new connections get the certificate");
+    assert_eq!(kind(&server), HandshakeKind::Full);
     server.stop();
 }
 
