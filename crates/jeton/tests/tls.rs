@@ -432,7 +432,7 @@ fn plain_http_is_told_that_this_port_speaks_https() {
     let place = Place::with(&Pair::new());
     let server = place.start();
     let reply = support::curl(&[&server.url("/api/v2/tokens")]);
-    let told = "This port speaks HTTPS: write https:// in place of http://, please\n";
+    let told = "This port speaks HTTPS: write https:// in place of http://\n";
     assert_eq!((reply.status, reply.body.as_str()), (400, told));
 }
 

@@ -32,10 +32,10 @@ const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 /// What a client gets that speaks plain HTTP.
 const TURNED_AWAY: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
     content-type: text/plain; charset=utf-8\r\n\
-    content-length: 67\r\n\
+    content-length: 59\r\n\
     connection: close\r\n\
     \r\n\
-    This port speaks HTTPS: write https:// in place of http://, please\n";
+    This port speaks HTTPS: write https:// in place of http://\n";
 
 /// A certificate with the chain above it, and the key that belongs to it.
 #[derive(Clone)]

@@ -217,10 +217,14 @@ pub(crate) const MAX_CONNECTIONS: Setting =
         .default("10000")
         .topic(LIMITS);
 
-pub(crate) const HEADER_TIMEOUT: Setting =
-    Setting::new("header_timeout", "JETON_HEADER_TIMEOUT", "TIME", "For a request head to arrive")
-        .default("10s")
-        .topic(LIMITS);
+pub(crate) const HEADER_TIMEOUT: Setting = Setting::new(
+    "header_timeout",
+    "JETON_HEADER_TIMEOUT",
+    "TIME",
+    "For a request head to arrive, or a TLS handshake",
+)
+.default("10s")
+.topic(LIMITS);
 
 pub(crate) const BODY_TIMEOUT: Setting =
     Setting::new("body_timeout", "JETON_BODY_TIMEOUT", "TIME", "For a request body to arrive")
