@@ -8,8 +8,8 @@
 //! The way of a request through it:
 //!
 //! ```text
-//! listen ─ accept ─▶ serve ─ one task a connection ─▶ edge ─▶ router of the surfaces
-//!                      │ caps, time-outs, drain         │ request id, method override, panics
+//! listen ─ accept ─▶ serve ─ one task a connection ─ tls? ─▶ edge ─▶ router of the surfaces
+//!                      │ caps, time-outs, drain                │ request id, method override, panics
 //! ```
 //!
 //! What a request carries when it reaches a handler: [`Peer`] and [`RequestId`] in its extensions.
@@ -25,6 +25,7 @@ pub mod query;
 pub mod rate_limit;
 pub mod request_id;
 pub mod serve;
+pub mod tls;
 
 mod connection;
 mod vitals;
@@ -34,3 +35,4 @@ pub use edge::{Dialects, Edge};
 pub use listen::{ListenAddress, Listener, Peer};
 pub use request_id::{RequestId, RequestIds};
 pub use serve::{ConnectionLimits, Drained, serve};
+pub use tls::{Identity, Tls};

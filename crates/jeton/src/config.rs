@@ -8,7 +8,7 @@ pub(crate) mod secret;
 pub(crate) mod setting;
 pub(crate) mod value;
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -41,6 +41,27 @@ pub(crate) enum KeySource {
     Kept(PathBuf),
 }
 
+/// A file that somebody named.
+#[derive(Clone, Debug)]
+pub(crate) struct NamedFile {
+    pub(crate) path: PathBuf,
+    pub(crate) origin: Origin,
+}
+
+/// Names the file, as the subject of a message.
+impl fmt::Display for NamedFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the file {} ({})", self.path.display(), self.origin)
+    }
+}
+
+/// Where a certificate and its key are.
+#[derive(Clone, Debug)]
+pub(crate) struct TlsFiles {
+    pub(crate) cert: NamedFile,
+    pub(crate) key: NamedFile,
+}
+
 /// How log lines are written.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Logging {
@@ -71,6 +92,7 @@ pub(crate) struct Costs {
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) listen: ListenAddress,
+    pub(crate) tls: Option<TlsFiles>,
     pub(crate) storage: Storage,
     pub(crate) format: SecretFormat,
     pub(crate) owner: Owner,
@@ -109,6 +131,7 @@ impl<'a> Resolver<'a> {
     pub(crate) fn config(&mut self) -> Result<Config, Fault> {
         Ok(Config {
             listen: self.listen()?,
+            tls: self.tls()?,
             storage: self.storage()?,
             format: self.format()?,
             owner: self.owner()?,
@@ -120,6 +143,36 @@ impl<'a> Resolver<'a> {
 
     pub(crate) fn listen(&mut self) -> Result<ListenAddress, Fault> {
         self.take(&setting::LISTEN)
+    }
+
+    /// The certificate alone, for who wants to recognize it.
+    pub(crate) fn tls_cert(&mut self) -> Result<Option<NamedFile>, Fault> {
+        self.named_file(&setting::TLS_CERT)
+    }
+
+    fn tls(&mut self) -> Result<Option<TlsFiles>, Fault> {
+        let lonely = |given: &NamedFile, what: &str, missing: &Setting| {
+            Err(Fault::usage(format!(
+                "{} is given without {what}: give --{} or {} as well, or neither for plain HTTP",
+                given.origin,
+                missing.flag(),
+                missing.env
+            )))
+        };
+        match (self.tls_cert()?, self.named_file(&setting::TLS_KEY)?) {
+            (None, None) => Ok(None),
+            (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert, key })),
+            (Some(cert), None) => lonely(&cert, "the key that belongs to it", &setting::TLS_KEY),
+            (None, Some(key)) => lonely(&key, "the certificate that it belongs to", &setting::TLS_CERT),
+        }
+    }
+
+    fn named_file(&mut self, setting: &'static Setting) -> Result<Option<NamedFile>, Fault> {
+        let Some((text, origin)) = self.layers.get(setting) else {
+            return Ok(None);
+        };
+        let FilePath(path) = self.read(setting, text, origin.clone())?;
+        Ok(Some(NamedFile { path, origin }))
     }
 
     pub(crate) fn storage(&mut self) -> Result<Storage, Fault> {
@@ -259,8 +312,15 @@ mod tests {
         let mut resolver = Resolver::new(&layers);
         resolver.config().unwrap();
         let found: Vec<_> = resolver.entries().iter().map(|entry| entry.setting.key).collect();
-        let optional =
-            ["server_key", "owner_password_file", "owner_password", "owner_token_file", "owner_token"];
+        let optional = [
+            "tls_cert",
+            "tls_key",
+            "server_key",
+            "owner_password_file",
+            "owner_password",
+            "owner_token_file",
+            "owner_token",
+        ];
         let expected = setting::ALL.iter().map(|setting| setting.key).filter(|key| !optional.contains(key));
         assert_eq!(found, expected.collect::<Vec<_>>());
     }

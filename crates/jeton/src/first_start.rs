@@ -27,11 +27,11 @@ use jeton_service::{Entropy as _, Founding, Service, password};
 use zeroize::Zeroizing;
 
 use crate::config::secret::SecretSource;
-use crate::config::{Owner, Storage};
+use crate::config::{NamedFile, Owner, Storage};
 use crate::fault::Fault;
 use crate::private_file;
 use crate::system::SystemEntropy;
-use crate::welcome::Welcome;
+use crate::welcome::{Reached, Welcome};
 
 /// What a first start is made of.
 pub(crate) struct FirstStart<'a> {
@@ -39,6 +39,8 @@ pub(crate) struct FirstStart<'a> {
     pub(crate) owner: &'a Owner,
     pub(crate) storage: &'a Storage,
     pub(crate) address: &'a ListenAddress,
+    /// The TLS certificate, where there is one.
+    pub(crate) tls_cert: Option<&'a NamedFile>,
     pub(crate) entropy: &'a SystemEntropy,
 }
 
@@ -79,8 +81,8 @@ impl FirstStart<'_> {
 
     fn welcome(&self, secret: &Secret, secret_file: &Path) {
         let server_key = &self.storage.server_key;
-        let welcome =
-            Welcome { secret, email: &self.owner.email, address: self.address, secret_file, server_key };
+        let reached = Reached { address: self.address, tls_cert: self.tls_cert };
+        let welcome = Welcome { secret, email: &self.owner.email, reached, secret_file, server_key };
         let mut stdout = std::io::stdout().lock();
         if stdout.write_all(welcome.text().as_bytes()).and_then(|()| stdout.flush()).is_err() {
             tracing::warn!(file = %secret_file.display(), "the welcome could not be printed; the token is in the file");

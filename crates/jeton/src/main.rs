@@ -8,6 +8,7 @@
 //! | which settings there are | [`config::setting`] |
 //! | how a value is found among flags, variables, file and defaults | [`config::layers`], [`config`] |
 //! | in which order a server starts, and why | [`command::serve`], [`installation`], [`first_start`] |
+//! | how a TLS certificate is read, and read again | [`tls`] |
 //! | what files it makes | [`data_dir`], [`private_file`], [`key`] |
 
 mod cli;
@@ -19,9 +20,11 @@ mod first_start;
 mod installation;
 mod key;
 mod logging;
+mod pinned;
 mod private_file;
 mod signals;
 mod system;
+mod tls;
 mod welcome;
 
 use std::io::Write as _;

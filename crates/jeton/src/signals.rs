@@ -1,4 +1,4 @@
-//! Signals: the first asks the server to stop in good order, the second ends it at once.
+//! Signals: the first asks the server to stop in good order, the second ends it at once. SIGHUP asks for a reload.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -22,6 +22,11 @@ impl Signals {
         // An error says that nobody listens any more, and then it is time to stop as well.
         let _ = self.0.wait_for(|asked| *asked).await;
     }
+}
+
+/// SIGHUP, taken over from the system, which would end the process.
+pub(crate) fn hangups() -> Result<Signal, Fault> {
+    Ok(signal(SignalKind::hangup())?)
 }
 
 async fn follow(mut terminate: Signal, mut interrupt: Signal, told: watch::Sender<bool>) {

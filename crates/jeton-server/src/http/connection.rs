@@ -28,13 +28,14 @@ use hyper_util::server::graceful::GracefulConnection;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::task::unconstrained;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tower::Service;
 
 use super::listen::{Peer, Socket};
 use super::serve::ConnectionLimits;
+use super::tls::{Channel, Tls};
 use super::vitals::{Moment, Running, Vitals, Waiting};
-use super::wire::Wire;
+use super::wire::{Outlet, Wire};
 
 /// When the timer rings next if nothing is due. Only a safeguard: whatever comes due sooner sets it.
 const FAR: Duration = Duration::from_hours(1);
@@ -45,6 +46,7 @@ pub(super) struct Server<S> {
     pub(super) engine: auto::Builder<TokioExecutor>,
     pub(super) service: S,
     pub(super) limits: ConnectionLimits,
+    pub(super) tls: Option<Tls>,
     pub(super) bell: Bell,
 }
 
@@ -72,6 +74,14 @@ impl Bell {
         self.rung.notify_waiters();
     }
 
+    /// Ready when the server has been told to stop.
+    async fn end_of_serving(&self) {
+        let rung = self.rung.notified();
+        if self.stage() == Stage::Serving {
+            rung.await;
+        }
+    }
+
     fn stage(&self) -> Stage {
         match self.stage.load(Ordering::SeqCst) {
             0 => Stage::Serving,
@@ -88,7 +98,10 @@ where
     S::Future: Send,
 {
     let vitals = Vitals::new();
-    let wire = TokioIo::new(Wire::new(socket, Arc::clone(&vitals)));
+    let Some(channel) = begin(server, Outlet::new(socket, Arc::clone(&vitals)), peer).await else {
+        return;
+    };
+    let wire = TokioIo::new(Wire::new(channel, Arc::clone(&vitals)));
     let service = service_fn(|request: Request<Incoming>| {
         let running = Running::begin(&vitals);
         let version = request.version();
@@ -119,6 +132,24 @@ where
         }
         Ending::Cut => tracing::debug!(%peer, "a connection was cut at the end of the drain"),
     }
+}
+
+/// Shakes hands where that is due. Whoever is still at it when the server stops has asked nothing yet, and is let go.
+async fn begin<S>(server: &Server<S>, outlet: Outlet, peer: Peer) -> Option<Channel> {
+    let Some(tls) = &server.tls else {
+        return Some(Channel::Plain(outlet));
+    };
+    // Apart, since a connection without TLS would carry the room for it about as long as it lives.
+    let greeting = Box::pin(timeout(server.limits.header_read, tls.greet(outlet, server.limits.linger)));
+    tokio::select! {
+        outcome = greeting => match outcome {
+            Ok(Ok(channel)) => return Some(channel),
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!(%peer, "a connection was cut for taking too long over its TLS handshake"),
+        },
+        () = server.bell.end_of_serving() => {}
+    }
+    None
 }
 
 /// The request as handlers see it.

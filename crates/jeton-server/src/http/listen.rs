@@ -16,6 +16,8 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixSocket, UnixStream};
 
+use super::tls::Tls;
+
 const SOCKET_MODE: u32 = 0o660;
 
 /// Connections that the kernel keeps while we are at our cap; tokio asks for as many over TCP.
@@ -166,14 +168,15 @@ impl ListenAddress {
             TcpListener::bind(&*addresses).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
         let (local, listener) = bound.map_err(|source| BindError::of_tcp(self, source))?;
         let address = Self::Tcp { host: local.ip().to_string(), port: local.port() };
-        Ok(Listener { socket: Bound::Tcp(listener), address })
+        Ok(Listener { socket: Bound::Tcp(listener), address, tls: None })
     }
 }
 
 async fn bind_unix(path: &Path) -> Result<Listener, BindError> {
     clear_away(path).await?;
     let (listener, file) = create_socket(path).map_err(|source| BindError::of_unix(path, source))?;
-    Ok(Listener { socket: Bound::Unix(listener, file), address: ListenAddress::Unix(path.to_owned()) })
+    let address = ListenAddress::Unix(path.to_owned());
+    Ok(Listener { socket: Bound::Unix(listener, file), address, tls: None })
 }
 
 /// Removes a socket that no process listens on any more.
@@ -235,6 +238,7 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 pub struct Listener {
     socket: Bound,
     address: ListenAddress,
+    tls: Option<Tls>,
 }
 
 #[derive(Debug)]
@@ -247,6 +251,16 @@ impl Listener {
     /// Where it listens: resolved, and with the port that the system chose if it was asked to.
     pub const fn address(&self) -> &ListenAddress {
         &self.address
+    }
+
+    /// Has every connection begin with TLS. Without this none does.
+    #[must_use]
+    pub fn with_tls(self, tls: Tls) -> Self {
+        Self { tls: Some(tls), ..self }
+    }
+
+    pub(super) const fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
     }
 
     pub(super) async fn accept(&self) -> io::Result<(Socket, Peer)> {
@@ -314,6 +328,19 @@ macro_rules! either {
             }
         }
     };
+}
+
+impl Socket {
+    /// Waits for the first byte, and leaves it to be read. There is none at the end, nor over a Unix socket, where
+    /// nobody can look ahead.
+    pub(super) async fn first_byte(&self) -> io::Result<Option<u8>> {
+        let Self::Tcp(stream) = self else {
+            return Ok(None);
+        };
+        let mut byte = [0];
+        let length = stream.peek(&mut byte).await?;
+        Ok((length > 0).then_some(byte[0]))
+    }
 }
 
 impl AsyncRead for Socket {

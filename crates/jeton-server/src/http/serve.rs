@@ -7,6 +7,8 @@
 //! | who is slow | what happens |
 //! |---|---|
 //! | sends a request head slowly, or nothing after connecting | cut after `header_read` |
+//! | takes its time over the TLS handshake | cut after `header_read` |
+//! | speaks plain HTTP where TLS is due | told so with a plain 400 |
 //! | sends a body slowly | the handler's deadline ([`body::read`](super::body::read)), status 408 |
 //! | sends more of a body than is wanted | answered at once; the rest is thrown away for `linger` at most |
 //! | takes no answer | cut after `write_stall` without a byte taken |
@@ -37,7 +39,8 @@ use super::listen::Listener;
 pub struct ConnectionLimits {
     /// Connections at once. Lowered to what the process may open if that is less (see [`open_files`]).
     pub connections: usize,
-    /// For a request head to arrive, from its first byte, or from the connection's beginning for the first one.
+    /// For a request head to arrive, from its first byte, or from the connection's beginning for the first one. A TLS
+    /// handshake has as long, before that.
     pub header_read: Duration,
     /// Without a request.
     pub idle: Duration,
@@ -105,7 +108,8 @@ where
 {
     let limits = within_open_files(limits);
     let slots = Arc::new(Semaphore::new(limits.connections));
-    let server = Arc::new(Server { engine: engine(&limits), service, limits, bell: Bell::default() });
+    let tls = listener.tls().cloned();
+    let server = Arc::new(Server { engine: engine(&limits), service, limits, tls, bell: Bell::default() });
     tokio::select! {
         biased;
         () = shutdown => {}

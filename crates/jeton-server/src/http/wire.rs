@@ -14,27 +14,27 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::listen::Socket;
+use super::tls::Channel;
 use super::vitals::Vitals;
 
 /// What an HTTP/2 client sends first (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A socket that keeps [`Vitals`].
+/// A connection that keeps [`Vitals`].
 #[derive(Debug)]
 pub(super) struct Wire {
-    socket: Socket,
+    channel: Channel,
     vitals: Arc<Vitals>,
     /// What is left of the preface to be seen; `None` once the version is known.
     preface: Option<&'static [u8]>,
-    blocked: bool,
     /// The client has closed its half.
     ended: bool,
     closed: bool,
 }
 
 impl Wire {
-    pub(super) const fn new(socket: Socket, vitals: Arc<Vitals>) -> Self {
-        Self { socket, vitals, preface: Some(PREFACE), blocked: false, ended: false, closed: false }
+    pub(super) const fn new(channel: Channel, vitals: Arc<Vitals>) -> Self {
+        Self { channel, vitals, preface: Some(PREFACE), ended: false, closed: false }
     }
 
     fn received(&mut self, bytes: &[u8]) {
@@ -59,6 +59,83 @@ impl Wire {
         self.preface = Some(rest).filter(|rest| matches && !rest.is_empty());
     }
 
+    /// Reads and forgets until the client's half is closed as well. What was encrypted is not worth being made out.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut scratch = [MaybeUninit::uninit(); 4096];
+        while !self.ended {
+            let mut buffer = ReadBuf::uninit(&mut scratch);
+            let outcome = ready!(Pin::new(self.channel.outlet()).poll_read(cx, &mut buffer));
+            self.ended = outcome.is_err() || buffer.filled().is_empty();
+        }
+        Poll::Ready(())
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut this.channel).poll_read(cx, buf))?;
+        this.received(&buf.filled()[before..]);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().channel).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().channel).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.channel.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().channel).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if !this.closed {
+            ready!(Pin::new(&mut this.channel).poll_shutdown(cx))?;
+            this.closed = true;
+        }
+        if this.vitals.may_still_be_sending() {
+            this.vitals.ends();
+            ready!(this.poll_linger(cx));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// A socket that tells [`Vitals`] whether the client takes what is written. It lies under TLS, which takes whatever it
+/// is given and shows only here that nobody wants it.
+#[derive(Debug)]
+pub(super) struct Outlet {
+    socket: Socket,
+    vitals: Arc<Vitals>,
+    blocked: bool,
+}
+
+impl Outlet {
+    pub(super) const fn new(socket: Socket, vitals: Arc<Vitals>) -> Self {
+        Self { socket, vitals, blocked: false }
+    }
+
+    /// Waits for the first byte, and leaves it to be read. There is none at the end, nor where the system has no way of
+    /// telling.
+    pub(super) async fn first_byte(&self) -> io::Result<Option<u8>> {
+        self.socket.first_byte().await
+    }
+
     fn sent(&mut self, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match outcome {
             Poll::Pending => {
@@ -73,30 +150,15 @@ impl Wire {
         }
         outcome
     }
-
-    /// Reads and forgets until the client's half is closed as well.
-    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut scratch = [MaybeUninit::uninit(); 4096];
-        while !self.ended {
-            let mut buffer = ReadBuf::uninit(&mut scratch);
-            let outcome = ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer));
-            self.ended = outcome.is_err() || buffer.filled().is_empty();
-        }
-        Poll::Ready(())
-    }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for Outlet {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
-        this.received(&buf.filled()[before..]);
-        Poll::Ready(Ok(()))
+        Pin::new(&mut self.get_mut().socket).poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for Outlet {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let outcome = Pin::new(&mut this.socket).poll_write(cx, buf);
@@ -122,15 +184,6 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        if !this.closed {
-            ready!(Pin::new(&mut this.socket).poll_shutdown(cx))?;
-            this.closed = true;
-        }
-        if this.vitals.may_still_be_sending() {
-            this.vitals.ends();
-            ready!(this.poll_linger(cx));
-        }
-        Poll::Ready(Ok(()))
+        Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
     }
 }

@@ -9,14 +9,14 @@ use super::print;
 use crate::config::layers::Layers;
 use crate::config::{Config, Entry, KeySource, Resolver};
 use crate::fault::Fault;
-use crate::{first_start, key, logging};
+use crate::{first_start, key, logging, tls};
 
 pub(crate) fn run(layers: &Layers) -> Result<(), Fault> {
     let mut resolver = Resolver::new(layers);
     let config = resolver.config()?;
     logging::start(config.logging);
     print(&text(&resolver, layers))?;
-    read_secrets(&config)
+    read_files(&config)
 }
 
 fn text(resolver: &Resolver<'_>, layers: &Layers) -> String {
@@ -42,7 +42,10 @@ fn line(entry: &Entry) -> String {
     }
 }
 
-fn read_secrets(config: &Config) -> Result<(), Fault> {
+fn read_files(config: &Config) -> Result<(), Fault> {
+    if let Some(files) = &config.tls {
+        tls::read(files)?;
+    }
     if let KeySource::Given(source) = &config.storage.server_key {
         key::given(source)?;
     }

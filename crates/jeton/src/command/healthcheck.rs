@@ -6,11 +6,15 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use jeton_server::http::ListenAddress;
+use jeton_server::http::tls::certificates;
+use rustls::CertificateError;
+use rustls::pki_types::CertificateDer;
 
 use super::print;
-use crate::config::Resolver;
 use crate::config::layers::Layers;
+use crate::config::{NamedFile, Resolver};
 use crate::fault::Fault;
+use crate::{pinned, tls};
 
 /// For each step of the exchange.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -18,14 +22,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const REQUEST: &[u8] = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 pub(crate) fn run(layers: &Layers) -> Result<(), Fault> {
-    let address = Resolver::new(layers).listen()?;
-    let status = ask(&address).map_err(|error| {
-        Fault::failed(format!(
-            "no jeton answers at {address} ({error}): start it, or name its address with --listen"
-        ))
-    })?;
+    let mut resolver = Resolver::new(layers);
+    let address = resolver.listen()?;
+    let trusted = resolver.tls_cert()?.as_ref().map(trusted).transpose()?;
+    let over_tls = trusted.is_some();
+    let status = ask(&address, trusted).map_err(|error| explain(&address, &error))?;
     match status.split_whitespace().nth(1) {
         Some("200") => print("ready\n"),
+        Some("400") if !over_tls => Err(Fault::failed(format!(
+            "what answers at {address} wants something else than plain HTTP: give --tls-cert as the server has it"
+        ))),
         code => Err(Fault::failed(format!(
             "jeton at {address} is not ready (status {}): its log says why",
             code.unwrap_or("unknown")
@@ -33,13 +39,38 @@ pub(crate) fn run(layers: &Layers) -> Result<(), Fault> {
     }
 }
 
-fn ask(address: &ListenAddress) -> io::Result<String> {
+/// The server's own certificate, which stands first among those in the file.
+fn trusted(file: &NamedFile) -> Result<CertificateDer<'static>, Fault> {
+    let chain = certificates(&tls::read_chain(file)?);
+    let first = chain.map(|chain| chain.into_iter().next().expect("there is at least one"));
+    first.map_err(|error| Fault::usage(format!("{file} {error}")))
+}
+
+fn explain(address: &ListenAddress, error: &io::Error) -> Fault {
+    let of_tls = error.get_ref().and_then(|source| source.downcast_ref::<rustls::Error>());
+    Fault::failed(match of_tls {
+        Some(rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)) => format!(
+            "what answers at {address} has another certificate than the first one in the file of --tls-cert: name the \
+             server's own file, or have the server reload it with SIGHUP"
+        ),
+        Some(rustls::Error::InvalidMessage(_)) => {
+            format!(
+                "what answers at {address} speaks no TLS: leave --tls-cert out, or give it to the server too"
+            )
+        }
+        _ => {
+            format!("no jeton answers at {address} ({error}): start it, or name its address with --listen")
+        }
+    })
+}
+
+fn ask(address: &ListenAddress, trusted: Option<CertificateDer<'static>>) -> io::Result<String> {
     match address {
         ListenAddress::Unix(path) => {
             let stream = UnixStream::connect(path)?;
             stream.set_read_timeout(Some(PATIENCE))?;
             stream.set_write_timeout(Some(PATIENCE))?;
-            status_line(stream)
+            ask_over(stream, trusted)
         }
         ListenAddress::Tcp { host, port } => {
             let host = match host.as_str() {
@@ -52,8 +83,15 @@ fn ask(address: &ListenAddress) -> io::Result<String> {
             let stream = TcpStream::connect_timeout(&target, PATIENCE)?;
             stream.set_read_timeout(Some(PATIENCE))?;
             stream.set_write_timeout(Some(PATIENCE))?;
-            status_line(stream)
+            ask_over(stream, trusted)
         }
+    }
+}
+
+fn ask_over(stream: impl Read + Write, trusted: Option<CertificateDer<'static>>) -> io::Result<String> {
+    match trusted {
+        Some(certificate) => status_line(pinned::connect(certificate, stream)?),
+        None => status_line(stream),
     }
 }
 

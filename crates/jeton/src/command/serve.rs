@@ -14,12 +14,16 @@ use crate::config::{Config, Costs, Resolver};
 use crate::fault::Fault;
 use crate::first_start::FirstStart;
 use crate::installation::{self, Plan};
-use crate::signals::Signals;
+use crate::signals::{self, Signals};
 use crate::system::{SystemClock, SystemEntropy, utc};
+use crate::tls::{self, Certificate};
 use crate::{data_dir, logging};
 
 /// How often is written down when tokens were last used: as much of it may a crash lose.
 const FLUSH_EVERY: Duration = Duration::from_secs(5);
+
+/// How often the files of a TLS certificate are looked at: a change is taken up after twice as long at most.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// For what still runs when everything has been answered or cut.
 const LAST_GRACE: Duration = Duration::from_secs(1);
@@ -43,17 +47,24 @@ pub(crate) fn run(layers: &Layers) -> Result<(), Fault> {
 ///
 /// The address is taken before the database is opened: clients that come early wait in the backlog instead of being
 /// turned away, and whoever finds the database taken learns the address at which it is served. Until the server is
-/// ready a signal ends the process on the spot, which is safe at any instant.
+/// ready a signal ends the process on the spot, which is safe at any instant; all but SIGHUP, which asks for a reload and
+/// has to wait for something that can be reloaded.
 async fn serve(config: &Config, started: Instant) -> Result<(), Fault> {
+    let hangups = signals::hangups()?;
+    let certificate = config.tls.clone().map(Certificate::open).transpose()?;
     data_dir::prepare(&config.storage.data_dir)?;
     let entropy = Arc::new(SystemEntropy::new()?);
-    let listener = config.listen.bind().await?;
+    let mut listener = config.listen.bind().await?;
+    if let Some(certificate) = &certificate {
+        listener = listener.with_tls(certificate.shown());
+    }
     let service = open(config, &listener, &entropy).await?;
     let first_start = FirstStart {
         service: &service,
         owner: &config.owner,
         storage: &config.storage,
         address: listener.address(),
+        tls_cert: config.tls.as_ref().map(|files| &files.cert),
         entropy: &entropy,
     };
     first_start.run().await?;
@@ -61,6 +72,7 @@ async fn serve(config: &Config, started: Instant) -> Result<(), Fault> {
     let signals = Signals::listen()?;
     tracing::info!(
         address = %listener.address(),
+        tls = config.tls.is_some(),
         database = %config.storage.database,
         revision = service.index().revision().number(),
         tokens = service.index().tokens(),
@@ -68,8 +80,10 @@ async fn serve(config: &Config, started: Instant) -> Result<(), Fault> {
         "ready"
     );
     let flushing = tokio::spawn(flush_regularly(service.clone()));
+    let reloading = tokio::spawn(tls::follow(certificate, hangups, LOOK_EVERY));
     let drained = http::serve(listener, app, config.costs.connections.clone(), signals.first()).await;
     flushing.abort();
+    reloading.abort();
     flush(service.clone()).await;
     tracing::info!(
         cut_connections = drained.cut,

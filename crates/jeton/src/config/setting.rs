@@ -92,6 +92,18 @@ pub(crate) const LISTEN: Setting =
     Setting::new("listen", "JETON_LISTEN", "ADDRESS", "Where to listen: HOST:PORT, [IPV6]:PORT or unix:PATH")
         .default("127.0.0.1:8080");
 
+pub(crate) const TLS_CERT: Setting = Setting::new(
+    "tls_cert",
+    "JETON_TLS_CERT",
+    "FILE",
+    "The TLS certificate and those of its issuers, as PEM; read again when it changes",
+)
+.depends("no TLS");
+
+pub(crate) const TLS_KEY: Setting =
+    Setting::new("tls_key", "JETON_TLS_KEY", "FILE", "The private key of the TLS certificate, as PEM")
+        .depends("no TLS");
+
 pub(crate) const DATA_DIR: Setting = Setting::new(
     "data_dir",
     "JETON_DATA_DIR",
@@ -214,10 +226,14 @@ pub(crate) const MAX_CONNECTIONS: Setting =
         .default("10000")
         .topic(LIMITS);
 
-pub(crate) const HEADER_TIMEOUT: Setting =
-    Setting::new("header_timeout", "JETON_HEADER_TIMEOUT", "TIME", "For a request head to arrive")
-        .default("10s")
-        .topic(LIMITS);
+pub(crate) const HEADER_TIMEOUT: Setting = Setting::new(
+    "header_timeout",
+    "JETON_HEADER_TIMEOUT",
+    "TIME",
+    "For a request head to arrive, or a TLS handshake",
+)
+.default("10s")
+.topic(LIMITS);
 
 pub(crate) const BODY_TIMEOUT: Setting =
     Setting::new("body_timeout", "JETON_BODY_TIMEOUT", "TIME", "For a request body to arrive")
@@ -241,6 +257,8 @@ pub(crate) const DRAIN_TIMEOUT: Setting = Setting::new(
 /// Every setting, in the order in which they are shown.
 pub(crate) const ALL: &[&Setting] = &[
     &LISTEN,
+    &TLS_CERT,
+    &TLS_KEY,
     &DATA_DIR,
     &DATABASE,
     &SERVER_KEY_FILE,
@@ -276,7 +294,7 @@ pub(crate) const FOR_STORAGE: &[&Setting] =
     &[&DATA_DIR, &DATABASE, &SERVER_KEY_FILE, &TOKEN_PREFIX, &LOG_LEVEL, &LOG_FORMAT];
 
 /// What a command heeds that asks a running server.
-pub(crate) const FOR_ADDRESS: &[&Setting] = &[&LISTEN];
+pub(crate) const FOR_ADDRESS: &[&Setting] = &[&LISTEN, &TLS_CERT];
 
 #[cfg(test)]
 mod tests {
