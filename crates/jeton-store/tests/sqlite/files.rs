@@ -78,7 +78,7 @@ fn a_database_of_a_newer_jeton_is_refused() {
     assert_eq!(
         place.refusal(),
         format!(
-            "the database {} was written by a newer version of jeton (its schema is 7, this version knows up to 1): \
+            "the database {} was written by a newer version of jeton (its schema is 7, this version knows up to 2): \
              start that version, or restore a backup that was made before the upgrade",
             place.database().display()
         )
