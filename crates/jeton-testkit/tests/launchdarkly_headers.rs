@@ -275,7 +275,7 @@ async fn content_types_of_requests() {
         "application/json; Domain-Model=LaunchDarkly.SemanticPatch",
     ] {
         let reply = with(&jeton, "PATCH", &single, &[kind(semantic)], RENAME).await.expect(400);
-        let message = "Semantic patch is not supported on tokens: send a JSON Patch array";
+        let message = "Semantic patch is not supported here: send a JSON Patch array";
         assert_eq!(reply.json()["message"], message, "{semantic}");
     }
     assert_eq!(with(&jeton, "GET", &single, &[], "").await.expect(200).json()["name"], "ci");

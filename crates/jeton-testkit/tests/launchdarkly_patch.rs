@@ -257,7 +257,7 @@ async fn what_a_patch_does_not() {
             422,
             unpatched("cannot move the value inside itself"),
         ),
-        (op("add", "/inlineRole/0/actions/0/x", 1), 422, unpatched("a token has no place so deep")),
+        (op("add", "/inlineRole/0/actions/0/x", 1), 422, unpatched("there is no place so deep")),
         // 400: it touches what can't be changed, or nothing that there is.
         (op("replace", "/_id", "x"), 400, fixed("_id")),
         (op("replace", "/_links", json!({})), 400, fixed("_links")),

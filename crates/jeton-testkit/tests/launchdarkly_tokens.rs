@@ -567,7 +567,10 @@ async fn the_root_tells_what_there_is_to_anybody() {
     let link = |path: &str| json!({ "href": format!("/api/v2{path}"), "type": "application/json" });
     let expected = json!({ "links": {
         "self": link(""),
+        "account": link("/account"),
         "caller-identity": link("/caller-identity"),
+        "members": link("/members"),
+        "roles": link("/roles"),
         "tokens": link("/tokens"),
         "versions": link("/versions"),
     }});

@@ -120,7 +120,7 @@ async fn an_address_fails_only_so_often_and_good_secrets_pass() {
         assert_eq!(reply.header("x-ratelimit-auth-token-limit"), None, "there is no token");
         assert_eq!(reply.header("www-authenticate"), None);
         let reply = from(&jeton, here, "bad", CANVUS).await.expect(429);
-        let msg = r#"{"msg":"Too many failed attempts from this address: check the token and wait"}"#;
+        let msg = r#"{"msg":"Too many failed attempts: check the token or the password, and wait"}"#;
         assert_eq!((reply.text(), reply.header("retry-after")), (msg, Some("4")));
         assert_eq!(from(&jeton, here, "", TOKENS).await.status, 429);
         for path in [TOKENS, CANVUS] {
@@ -302,10 +302,10 @@ async fn a_patch_is_only_so_large() {
     assert_eq!(reply.json()["message"], "A patch has at most 100 operations");
     // Bombs: a list that doubles, a list that is put into itself, a text that is put into lists that double.
     for (operations, said) in [
-        (vec![copy("/inlineRole", "/inlineRole/-"); 100], "the patch makes the token too large (at /14)"),
+        (vec![copy("/inlineRole", "/inlineRole/-"); 100], "the patch makes the record too large (at /14)"),
         (
             vec![copy("/inlineRole", "/inlineRole/0/actions/0"); 100],
-            "the patch makes the token too large (at /14)",
+            "the patch makes the record too large (at /14)",
         ),
         (
             [
@@ -313,7 +313,7 @@ async fn a_patch_is_only_so_large() {
                 vec![copy("/customRoleIds", "/customRoleIds/-"); 99],
             ]
             .concat(),
-            "the patch makes the token too large (at /4)",
+            "the patch makes the record too large (at /4)",
         ),
         // Small in the end, and dear all the same.
         (
@@ -322,7 +322,7 @@ async fn a_patch_is_only_so_large() {
                 vec![copy("/customRoleIds/0", "/name"); 99],
             ]
             .concat(),
-            "the patch makes the token too large (at /11)",
+            "the patch makes the record too large (at /11)",
         ),
     ] {
         let reply = patch(json!(operations)).await.expect(400);
@@ -339,7 +339,7 @@ async fn a_patch_is_only_so_large() {
         json!({ "op": "remove", "path": bottomless }),
     ] {
         let reply = patch(json!([operation])).await.expect(422);
-        let said = "operation 0 of the patch cannot be applied: a token has no place so deep";
+        let said = "operation 0 of the patch cannot be applied: there is no place so deep";
         assert_eq!(reply.json()["message"], said);
     }
     // A list that is copied into its own deepest place, again and again: each time it is twice as deep.

@@ -482,7 +482,7 @@ async fn when_the_machinery_breaks() {
         "The disk of the server is full: nothing was changed; try again when its operator has made room";
     let unavailable =
         "The server cannot reach its database: nothing is known to have been changed; try again later";
-    let contended = "The token is being changed by others at this moment: read it again and retry";
+    let contended = "The record is being changed by others at this moment: read it again and retry";
     let bug = "The server made a mistake: its operator finds it in the log by the request id";
 
     store.set_full(true);
