@@ -52,7 +52,7 @@ pub(super) fn tell(answer: &Answer, address: &Address, source: Source, list: Opt
         let _ = write!(text, "\n  asked for: {} on {}", clean(action), clean(resource));
     }
     let hint = match status {
-        _ if strange => elsewhere(answer),
+        _ if strange => Some(elsewhere(answer)),
         401 => Some(bad_token(address, source)),
         403 if words.access.is_some() => Some(denied()),
         404 if said.as_ref().is_some_and(|said| said.starts_with("There is nothing at")) => Some(format!(
@@ -97,13 +97,13 @@ fn denied() -> String {
 }
 
 /// Where an answer that is not jeton's may come from.
-fn elsewhere(answer: &Answer) -> Option<String> {
+fn elsewhere(answer: &Answer) -> String {
     match (&answer.location, answer.status) {
-        (Some(location), 300..=399) => Some(format!(
+        (Some(location), 300..=399) => format!(
             "it points to {}; jeton follows nobody with a token: if that is right, give it as --url",
             clean(location)
-        )),
-        (_, 502..=504) => Some("a proxy answers, and does not reach jeton: is it running?".to_owned()),
-        _ => Some("check the address: is it a jeton?".to_owned()),
+        ),
+        (_, 502..=504) => "a proxy answers, and does not reach jeton: is it running?".to_owned(),
+        _ => "check the address: is it a jeton?".to_owned(),
     }
 }
