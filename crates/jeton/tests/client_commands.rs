@@ -110,6 +110,12 @@ fn a_login_is_checked_and_kept_for_its_owner_alone() {
     );
     assert!(run(&mut world.stranger("token list")).success().contains("First token"));
 
+    std::fs::set_permissions(&profile, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let warned = run(&mut world.stranger("token list")).stderr;
+    assert!(
+        warned.starts_with(&format!("note: others may read the token in {}: chmod 600", profile.display()))
+    );
+
     // What does not work is not kept, and does not replace what does.
     let refused = run_with_input(&mut world.stranger(&format!("login --url {url}")), "not-a-token\n");
     let (message, code) = refused.error();
@@ -215,8 +221,7 @@ fn a_tokens_life() {
 
     let listed = run(&mut world.owner("token list"));
     let lines: Vec<Vec<&str>> = listed.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
-    let ending = format!("…{}", &secret[secret.len() - 4..]);
-    let row = [&id, "deploy", "service", "writer", "owner@localhost", &ending, "just", "now", "in", "90d"];
+    let row = [&id, "deploy", "(service)", "writer", "just", "now", "in", "90d"];
     assert_eq!(lines[2], row, "{listed:?}");
     assert_eq!(listed.stderr, "2 tokens\n");
     assert!(!listed.stdout.contains('\u{1b}'), "no colours for who is no terminal");
@@ -401,6 +406,41 @@ fn a_socket_of_this_machine_is_asked_too() {
     server.stop();
 }
 
+/// What a terminal of so many columns shows.
+fn on_a_terminal(columns: u16, command: &Command) -> Ended {
+    let words: Vec<_> = [command.get_program()].into_iter().chain(command.get_args()).collect();
+    let words: Vec<_> = words.iter().map(|word| word.to_str().unwrap()).collect();
+    let mut shell = Command::new("sh");
+    // All three are the terminal here.
+    shell.args(["-c", &format!("stty cols {columns}; exec {} >&2", words.join(" "))]);
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    Seated::start(&mut shell).ends()
+}
+
+#[test]
+fn a_list_is_as_wide_as_its_terminal_and_keeps_ids_in_one_piece() {
+    let world = World::new();
+    let long = "Continuous integration of the web team";
+    run(world.owner("token create --role reader --name").arg(long)).success();
+    let id = world.id(long);
+    let mut list = world.owner("token list");
+    list.env("NO_COLOR", "1");
+    let wide = on_a_terminal(80, &list).stderr;
+    let row = wide.lines().find(|line| line.contains(&id)).unwrap();
+    assert!(row.contains("reader") && row.contains("Continuous") && !row.contains("team"), "{wide}");
+    assert!(wide.lines().all(|line| line.trim_end().chars().count() <= 80), "{wide}");
+    let narrow = on_a_terminal(50, &list).stderr;
+    assert!(narrow.contains(&format!("ID       {id}\r\nNAME     Continuous")), "{narrow}");
+    assert!(!narrow.contains('\u{1b}'), "NO_COLOR is heard: {narrow:?}");
+    list.env_remove("NO_COLOR");
+    assert!(on_a_terminal(80, &list).stderr.contains("\u{1b}[1mID"));
+}
+
 #[test]
 fn names_that_would_command_a_terminal_are_made_harmless() {
     let world = World::new();
@@ -472,7 +512,7 @@ fn members_are_asked_for_as_the_api_wants_it() {
             "added a@example.com (writer, id 507f1f77bcf86cd799439011)\n",
         ),
         (
-            "member set-role A@example.com --role reader --custom-role k1 --custom-role k2",
+            "member set-role A@example.com --role reader --custom-role k1,k2",
             vec![(200, &*members), (200, MEMBER)],
             vec![found.to_owned(), format!("PATCH {one}")],
             Some(&changed),
@@ -541,7 +581,7 @@ fn roles_are_asked_for_as_the_api_wants_it() {
             (200, &*roles),
             "GET /api/v2/roles?limit=25&offset=0",
             None,
-            "k    i   K     1           -\n",
+            "k    K     1           -\n",
         ),
         ("role get k", (200, ROLE), "GET /api/v2/roles/k", None, "Name    K\n"),
         (

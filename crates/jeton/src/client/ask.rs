@@ -23,7 +23,7 @@ pub(super) fn say(text: &str) {
 
 /// A secret: from the terminal, unseen, or the first line of standard input.
 pub(super) fn secret(prompt: &str) -> Result<Zeroizing<String>, Fault> {
-    let line = if somebody_is_there() { read_unseen(prompt)? } else { read_line()? };
+    let line = if io::stdin().is_terminal() { read_unseen(prompt)? } else { read_line()? };
     let text = line.trim_end_matches(['\r', '\n']);
     if text.is_empty() {
         return Err(Fault::usage(format!(
@@ -71,8 +71,9 @@ fn read_line() -> Result<Zeroizing<String>, Fault> {
 }
 
 fn read_unseen(prompt: &str) -> Result<Zeroizing<String>, Fault> {
-    let _ = write!(io::stderr(), "{prompt}: ");
+    // Before it is asked for: what is typed until then is thrown away, since it may have been seen.
     let unseen = Unseen::start()?;
+    let _ = write!(io::stderr(), "{prompt}: ");
     // A terminal gives one line at a time.
     let mut bytes = Zeroizing::new(vec![0; LONGEST]);
     let length = io::stdin().lock().read(&mut bytes);

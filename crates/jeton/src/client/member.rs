@@ -41,9 +41,10 @@ fn custom_role() -> Arg {
     text(
         "custom-role",
         "KEY",
-        "A custom role, which counts in place of the base role; give it again for more of them",
+        "A custom role, which counts in place of the base role; several with commas, or given again",
     )
     .action(ArgAction::Append)
+    .value_delimiter(',')
 }
 
 fn rights() -> ArgGroup {
@@ -138,14 +139,11 @@ impl Member {
 
     fn row(&self, now: i64) -> [String; 6] {
         let seen = self.last_seen().map_or("never".to_owned(), |instant| when::far(instant, now));
-        [
-            clean(&self.id),
-            clean(&self.email),
-            or_dash(&self.name()),
-            clean(&self.role),
-            or_dash_lines(&self.roles()),
-            seen,
-        ]
+        let custom = match self.custom_roles.len() {
+            0 => "-".to_owned(),
+            count => count.to_string(),
+        };
+        [clean(&self.id), clean(&self.email), or_dash(&self.name()), clean(&self.role), custom, seen]
     }
 
     fn sheet(&self) -> String {
@@ -167,10 +165,6 @@ impl Member {
     fn words(&self) -> String {
         format!("{} ({}, id {})", clean(&self.email), clean(&self.role), clean(&self.id))
     }
-}
-
-fn or_dash_lines(text: &str) -> String {
-    if text.is_empty() { "-".to_owned() } else { text.to_owned() }
 }
 
 pub(super) fn run((name, matches): (&str, &ArgMatches)) -> Result<(), Fault> {
@@ -223,8 +217,9 @@ fn show_list(session: &Session, matches: &ArgMatches) -> Result<(), Fault> {
     }
     let page: Page = session.read(&answer)?;
     let now = when::now();
-    let headings = ["ID", "E-MAIL", "NAME", "ROLE", "CUSTOM ROLES", "LAST SEEN"];
-    print(&show::table(headings, page.items.iter().map(|member| member.row(now))))?;
+    let headings = ["ID", "E-MAIL", "NAME", "ROLE", "CUSTOM", "SEEN"];
+    let rows: Vec<_> = page.items.iter().map(|member| member.row(now)).collect();
+    print(&show::table(headings, &rows))?;
     if let Some(footer) = show::footer("member", offset, page.items.len(), page.total_count, LIST) {
         ask::say(&footer);
     }

@@ -2,12 +2,14 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::ask;
 use crate::fault::Fault;
 use crate::private_file;
 
@@ -47,6 +49,12 @@ pub(super) fn load() -> Result<Option<Profile>, Fault> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(trouble(&path, "read", &error)),
     };
+    if path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0) {
+        ask::say(&format!(
+            "note: others may read the token in {path}: chmod 600 {path}",
+            path = path.display()
+        ));
+    }
     let profile = toml::from_str(&text).map_err(|error: toml::de::Error| {
         // Its message alone: what it would show of the file may be the token.
         Fault::usage(format!(

@@ -117,14 +117,8 @@ impl Role {
         self.policy.as_array().map_or(0, Vec::len)
     }
 
-    fn row(&self) -> [String; 5] {
-        [
-            clean(&self.key),
-            clean(&self.id),
-            or_dash(&self.name),
-            self.statements().to_string(),
-            or_dash(&self.description),
-        ]
+    fn row(&self) -> [String; 4] {
+        [clean(&self.key), or_dash(&self.name), self.statements().to_string(), or_dash(&self.description)]
     }
 
     fn sheet(&self) -> String {
@@ -169,10 +163,8 @@ fn show_list(session: &Session, matches: &ArgMatches) -> Result<(), Fault> {
         return show::json(&answer.body);
     }
     let page: Page = session.read(&answer)?;
-    print(&show::table(
-        ["KEY", "ID", "NAME", "STATEMENTS", "DESCRIPTION"],
-        page.items.iter().map(Role::row),
-    ))?;
+    let rows: Vec<_> = page.items.iter().map(Role::row).collect();
+    print(&show::table(["KEY", "NAME", "STATEMENTS", "DESCRIPTION"], &rows))?;
     if let Some(footer) = show::footer("role", offset, page.items.len(), page.total_count, LIST) {
         ask::say(&footer);
     }

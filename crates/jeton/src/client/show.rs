@@ -20,23 +20,44 @@ pub(super) fn or_dash(text: &str) -> String {
     if text.is_empty() { "-".to_owned() } else { clean(text) }
 }
 
-/// A table with a heading for each column.
-pub(super) fn table<const N: usize>(headings: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+/// A table with a heading for each column, as wide as the terminal. Where that is too narrow for columns that can be read,
+/// each row becomes a [`sheet`].
+pub(super) fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
     let mut table = plain();
     let heading = |text: &&str| {
         let cell = Cell::new(text);
         if colours() { cell.add_attribute(Attribute::Bold) } else { cell }
     };
     table.set_header(headings.iter().map(heading).collect::<Vec<_>>());
-    for row in rows {
-        table.add_row(row);
+    table.add_rows(rows);
+    let widths = table.column_max_content_widths();
+    // The first column is what other commands take: it stays in one piece, to be copied, and so do short ones.
+    let whole = |column: usize| column == 0 || widths[column] <= SHORT;
+    let needed = widths.iter().enumerate().map(|(column, width)| {
+        let width = if whole(column) { *width } else { (*width).min(NARROWEST) };
+        u32::from(width) + u32::from(GAP)
+    });
+    if table.width().is_some_and(|width| needed.sum::<u32>() > u32::from(width)) {
+        let sheets =
+            rows.iter().map(|row| sheet(&headings.into_iter().zip(row.iter().cloned()).collect::<Vec<_>>()));
+        return sheets.collect::<Vec<_>>().join("\n");
     }
-    // The first column is what other commands take: it stays in one piece, to be copied.
-    if let Some(column) = table.column_mut(0) {
-        column.set_constraint(ColumnConstraint::ContentWidth);
+    for (column, cells) in table.column_iter_mut().enumerate() {
+        if whole(column) {
+            cells.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
     finish(&mut table)
 }
+
+/// Columns up to this wide are never broken.
+const SHORT: u16 = 10;
+
+/// A column that is broken into lines has at least this width, or it can't be read.
+const NARROWEST: u16 = 11;
+
+/// Between two columns.
+const GAP: u16 = 2;
 
 /// One thing: what is known of it, line by line. What is empty is left out.
 pub(super) fn sheet(lines: &[(&str, String)]) -> String {
@@ -56,7 +77,7 @@ fn plain() -> Table {
 
 fn finish(table: &mut Table) -> String {
     for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
+        column.set_padding((0, GAP));
     }
     let mut text = table.trim_fmt();
     text.push('\n');

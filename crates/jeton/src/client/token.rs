@@ -41,9 +41,13 @@ fn list() -> Command {
 fn create() -> Command {
     let role = text("role", "ROLE", "It may do what this base role may")
         .value_parser(PossibleValuesParser::new(["reader", "writer", "admin"]));
-    let custom =
-        text("custom-role", "KEY", "It may do what this custom role may; give it again for more of them")
-            .action(ArgAction::Append);
+    let custom = text(
+        "custom-role",
+        "KEY",
+        "It may do what this custom role may; several with commas, or given again",
+    )
+    .action(ArgAction::Append)
+    .value_delimiter(',');
     let inline = policy_file(
         "inline",
         "It may do what this policy says: a JSON list of statements; - for standard input",
@@ -200,19 +204,22 @@ impl Token {
         format!("its secret ends in {}, {used}", clean(&self.token))
     }
 
-    fn row(&self, now: i64) -> [String; 8] {
+    /// It in a line, from which whoever wants to know more takes the id.
+    fn row(&self, now: i64) -> [String; 6] {
         let far =
             |instant: Option<i64>| instant.map_or("never".to_owned(), |instant| when::far(instant, now));
-        [
-            clean(&self.id),
-            or_dash(&self.name),
-            self.kind().to_owned(),
-            self.rights(),
-            self.member.as_ref().map_or_else(|| or_dash(&self.member_id), |owner| clean(&owner.email)),
-            format!("…{}", clean(&self.token)),
-            far(self.last_used()),
-            far(self.expiry),
-        ]
+        let owner = match &self.member {
+            _ if self.service_token => "(service)".to_owned(),
+            Some(owner) => clean(&owner.email),
+            None => or_dash(&self.member_id),
+        };
+        let rights = match (&self.role, self.custom_role_ids.len()) {
+            (Some(role), _) => clean(role),
+            (None, 0) => "policy".to_owned(),
+            (None, 1) => "1 role".to_owned(),
+            (None, count) => format!("{count} roles"),
+        };
+        [clean(&self.id), or_dash(&self.name), owner, rights, far(self.last_used()), far(self.expiry)]
     }
 
     fn sheet(&self) -> String {
@@ -266,8 +273,9 @@ fn show_list(session: &Session, matches: &ArgMatches) -> Result<(), Fault> {
     }
     let page: Page = session.read(&answer)?;
     let now = when::now();
-    let headings = ["ID", "NAME", "KIND", "RIGHTS", "OWNER", "SECRET", "LAST USED", "EXPIRES"];
-    print(&show::table(headings, page.items.iter().map(|token| token.row(now))))?;
+    let headings = ["ID", "NAME", "OWNER", "RIGHTS", "USED", "EXPIRES"];
+    let rows: Vec<_> = page.items.iter().map(|token| token.row(now)).collect();
+    print(&show::table(headings, &rows))?;
     if let Some(footer) = show::footer("token", offset, page.items.len(), page.total_count, &command) {
         ask::say(&footer);
     }

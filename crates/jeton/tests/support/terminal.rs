@@ -61,9 +61,6 @@ impl Seated {
 
     /// Waits for its end. What was on the screen counts as its standard error.
     pub(crate) fn ends(mut self) -> Ended {
-        let mut stdout = String::new();
-        self.child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
-        let status = self.child.wait().unwrap();
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.coming.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
@@ -72,6 +69,10 @@ impl Seated {
                 Err(RecvTimeoutError::Timeout) => panic!("the terminal stays open: {:?}", self.seen),
             }
         }
+        // Nobody holds the terminal any more, so the command has ended.
+        let mut stdout = String::new();
+        self.child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+        let status = self.child.wait().unwrap();
         Ended { status, stdout, stderr: std::mem::take(&mut self.seen) }
     }
 }
