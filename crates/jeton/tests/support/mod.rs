@@ -10,6 +10,8 @@
 )]
 
 pub mod http;
+pub mod responder;
+pub mod terminal;
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::Path;
