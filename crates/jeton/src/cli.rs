@@ -10,6 +10,7 @@ use clap::builder::{PathBufValueParser, PossibleValuesParser, ValueParser};
 use clap::{Arg, ArgMatches, Command};
 
 use crate::client::{self, Errand};
+use crate::command::policy::Look;
 use crate::config::layers::Flags;
 use crate::config::setting::{self, Fallback, Setting};
 
@@ -39,6 +40,8 @@ pub(crate) enum Task {
     Healthcheck,
     /// Ask a running server for something, as one with a token.
     Client(Errand),
+    /// Look at a policy, offline.
+    Policy(Look),
     /// Print what a shell needs to complete the command line.
     Completions {
         /// Which shell.
@@ -70,6 +73,15 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<(Task, 
         "check" => Task::Check { secret: matches.remove_one("secret") },
         "backup" => Task::Backup { to: matches.remove_one("to").expect("clap was told that it is required") },
         "healthcheck" => Task::Healthcheck,
+        "policy" => {
+            let (name, mut below) =
+                matches.remove_subcommand().expect("clap was told that there has to be one");
+            let file = below.remove_one("file").expect("clap was told that it is required");
+            Task::Policy(match name.as_str() {
+                "check" => Look::Check { file },
+                _ => Look::Test { file, policy: below.remove_one("policy") },
+            })
+        }
         "completions" => Task::Completions {
             shell: matches.remove_one("shell").expect("clap was told that it is required"),
         },
@@ -112,7 +124,7 @@ pub(crate) fn command() -> Command {
         .disable_help_subcommand(true)
         .subcommands([serve(), config(), recover(), check(), backup(), healthcheck()])
         .subcommands(client::commands())
-        .subcommands([completions(), man()])
+        .subcommands([policy(), completions(), man()])
 }
 
 fn serve() -> Command {
@@ -190,6 +202,45 @@ fn healthcheck() -> Command {
             .about("Ask the server that listens at the configured address whether it is ready"),
         setting::FOR_ADDRESS,
         "jeton healthcheck --listen 127.0.0.1:8080",
+    )
+}
+
+fn policy() -> Command {
+    let file = |what: &'static str| {
+        Arg::new("file")
+            .value_name("FILE")
+            .required(true)
+            .value_parser(ValueParser::new(PathBufValueParser::new()))
+            .help(what)
+    };
+    let check = with_example(
+        Command::new("check").about("Point at the mistakes in a policy").arg(file(
+            "A JSON list of statements, or a role with the list in `policy`; - for standard input",
+        )),
+        "jeton policy check policy.json",
+    );
+    let policy = Arg::new("policy")
+        .long("policy")
+        .value_name("FILE")
+        .value_parser(ValueParser::new(PathBufValueParser::new()))
+        .help("The policy for questions that bring none");
+    let test = with_example(
+        Command::new("test")
+            .about("Ask a policy questions whose answers are known, and show who decided")
+            .arg(file("A JSON list of questions; - for standard input"))
+            .arg(policy),
+        "jeton policy test questions.json --policy policy.json
+
+questions.json, where expect is allow, deny, or 400 for a policy that can't be stored:
+  [{\"id\": \"deploys\", \"action\": \"createAccessToken\", \"resource\": \"service-token/new\", \"expect\": \"allow\"}]
+A question may bring its own `policy`, several `policies` of which any may allow, and `base`: \"reader\".",
+    );
+    with_example(
+        Command::new("policy")
+            .about("Look at a policy before anybody relies on it; nothing leaves this machine")
+            .subcommand_required(true)
+            .subcommands([check, test]),
+        "jeton policy check policy.json",
     )
 }
 

@@ -10,12 +10,13 @@
 //! | how a refusal is told | [`refusal`] |
 //! | what asks before something dies | [`ask`] |
 //! | how answers look for people | [`show`] |
-//! | what there is to say of a noun | [`login`], [`token`], [`member`], [`role`] |
+//! | what there is to say of a noun | [`login`], [`token`], [`member`], [`role`], [`explain`] |
 
 mod access;
 mod address;
 mod arguments;
 mod ask;
+mod explain;
 mod login;
 mod member;
 mod profile;
@@ -39,14 +40,21 @@ pub(crate) struct Errand {
 }
 
 /// The commands, as the command line knows them.
-pub(crate) fn commands() -> [Command; 5] {
-    [login::login_command(), login::logout_command(), token::command(), member::command(), role::command()]
+pub(crate) fn commands() -> [Command; 6] {
+    [
+        login::login_command(),
+        login::logout_command(),
+        token::command(),
+        member::command(),
+        role::command(),
+        explain::command(),
+    ]
 }
 
 impl Errand {
     /// The command of this name, if it is one of [`commands`].
     pub(crate) fn new(name: &str, matches: ArgMatches) -> Option<Self> {
-        let known = matches!(name, "login" | "logout" | "token" | "member" | "role");
+        let known = matches!(name, "login" | "logout" | "token" | "member" | "role" | "explain");
         known.then(|| Self { name: name.to_owned(), matches })
     }
 
@@ -59,6 +67,7 @@ impl Errand {
             "token" => token::run(below()),
             "member" => member::run(below()),
             "role" => role::run(below()),
+            "explain" => explain::run(&self.matches),
             other => unreachable!("the client knows no command {other}"),
         }
     }

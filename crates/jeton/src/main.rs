@@ -73,6 +73,7 @@ fn run(task: Task, flags: Flags) -> Result<(), Fault> {
         Task::Backup { to } => command::backup::run(&load()?, &to),
         Task::Healthcheck => command::healthcheck::run(&load()?),
         // These heed none of a server's settings.
+        Task::Policy(look) => look.run(),
         Task::Client(errand) => errand.run(),
         Task::Completions { shell } => command::completions::run(&shell, cli::command()),
         Task::Man { directory } => command::man::run(directory.as_deref(), cli::command()),

@@ -772,7 +772,49 @@ fn completions_and_the_manual_know_every_command() {
     let page = std::fs::read_to_string(pages.join("jeton-token-rotate.1")).unwrap();
     assert!(page.contains("jeton token rotate 019b7ca98f2e6f9b6dae6f4c \\-\\-grace 1h"), "{page}");
     assert!(page.contains("Exit codes: 0 it is done"), "{page}");
-    assert_eq!(std::fs::read_dir(&pages).unwrap().count(), 32);
+    assert_eq!(std::fs::read_dir(&pages).unwrap().count(), 36);
+}
+
+/// What a stranger does with nothing but the README and `--help`: a member, a role, a token with that role, and a
+/// forbidden call that is explained.
+#[test]
+fn a_member_a_role_a_token_and_a_refusal_explained() {
+    let world = World::new();
+    let policy = world.dir.path().join("policy.json");
+    let statements = r#"[{"effect":"allow","actions":["createAccessToken"],"resources":["service-token/*"]},
+        {"effect":"deny","actions":["deleteAccessToken"],"resources":["service-token/*"]}]"#;
+    std::fs::write(&policy, statements).unwrap();
+    let owner = |line: &str| run(&mut world.owner(line)).success();
+    owner(&format!("role create ops --name Ops --policy {}", policy.display()));
+    assert!(owner("role get ops").contains("deleteAccessToken"));
+    owner("member add ada@example.com --role reader");
+    assert!(owner("member get ada@example.com").contains("reader"));
+    owner("member set-role ada@example.com --role writer");
+    assert!(owner("member list").contains("writer"));
+
+    let secret = owner("token create --name deploys --custom-role ops");
+    let secret = secret.trim();
+    let with = |line: &str| run(&mut world.with(secret, line));
+    let made = with("token create --name machine --role reader --service");
+    assert!(made.success().starts_with("jtn_svc_"));
+    let machine = world.id("machine");
+    let refused = with(&format!("token revoke {machine} --yes"));
+    assert_eq!(refused.code(), 1);
+    assert!(refused.stderr.contains("jeton explain"), "{refused:?}");
+
+    let told = with(&format!("explain deleteAccessToken service-token/{machine}")).success();
+    assert!(
+        told.starts_with("Denied: in the token's scope, statement 1 of the role ops denies it\n"),
+        "{told}"
+    );
+    assert!(told.contains("ops") && told.contains("/1 {"), "{told}");
+    let other =
+        owner(&format!("explain createAccessToken service-token/new --token {}", world.id("deploys")));
+    assert!(other.starts_with("Allowed: "), "{other}");
+    owner("role delete ops --yes");
+    assert_eq!(with("token create --name more --role reader --service").code(), 1, "the role was all it had");
+    owner("member remove ada@example.com --yes");
+    assert!(!owner("member list").contains("ada@example.com"));
 }
 
 #[test]
