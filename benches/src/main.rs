@@ -9,6 +9,7 @@
 //! | how two things are compared | [`rounds`], [`spread`] |
 //! | what a create costs, beside a bare loop of inserts | [`creates`], [`bare_loop`], [`slow_disk`] |
 //! | what a read costs, beside a route that answers with a constant | [`reads`], [`fixed_route`] |
+//! | what a decision by policy costs, beside a naive evaluator | [`policies`] |
 //! | what a million tokens cost | [`million`], [`population`] |
 //! | how the server is run, and how it is asked | [`server`], [`load`], [`client`] |
 //! | what is printed | [`figure`] |
@@ -33,6 +34,7 @@ mod load;
 mod machine;
 mod million;
 mod options;
+mod policies;
 mod population;
 mod reads;
 mod reply;
@@ -93,6 +95,7 @@ fn measure(options: &Options) -> Fallible<Report> {
         match task {
             Task::Creates => creates::measure(options, &jeton, &mut report)?,
             Task::Reads => reads::measure(options, &jeton, &mut report)?,
+            Task::Policies => policies::measure(options, &mut report)?,
             Task::Million => million::measure(options, &jeton, &mut report)?,
         }
     }

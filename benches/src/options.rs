@@ -7,11 +7,12 @@ use crate::Fallible;
 pub(crate) const HELP: &str = "\
 Measures jeton beside what the machine can do at best, and prints a table.
 
-Usage: jeton-bench [creates|reads|million|all]... [options]
+Usage: jeton-bench [creates|reads|policies|million|all]... [options]
        jeton-bench fill DIR [options]
 
   creates   durable creates over HTTP, beside a bare loop of SQLite inserts
   reads     GET of one token, beside routes that answer with a constant
+  policies  one decision by policy, beside a naive evaluator
   million   start, memory and list pages with a million tokens
   all       all of these (default)
   fill DIR  makes the data directory of `million` and leaves it there, to be looked at
@@ -48,10 +49,11 @@ pub(crate) enum Command {
 pub(crate) enum Task {
     Creates,
     Reads,
+    Policies,
     Million,
 }
 
-const ALL: [Task; 3] = [Task::Creates, Task::Reads, Task::Million];
+const ALL: [Task; 4] = [Task::Creates, Task::Reads, Task::Policies, Task::Million];
 
 /// How it is measured.
 #[derive(Debug)]
@@ -92,6 +94,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Fallible<Command
         match argument.as_str() {
             "creates" => options.tasks.push(Task::Creates),
             "reads" => options.tasks.push(Task::Reads),
+            "policies" => options.tasks.push(Task::Policies),
             "million" => options.tasks.push(Task::Million),
             "all" => options.tasks = ALL.to_vec(),
             "fill" => fill = Some(PathBuf::from(value()?)),

@@ -6,8 +6,9 @@
 //!
 //! The parts, in the order in which a question meets them:
 //!
-//! 1. [`Policy::evaluate`] looks for a statement that denies, then for one that allows. A deny therefore always wins,
-//!    the order of statements changes nothing, and a policy that says nothing grants nothing.
+//! 1. [`Policy::evaluate`] goes through the statements (`compiled`): the first that denies decides, and if none does the
+//!    first that allows. A deny therefore always wins, the order of statements changes nothing, and a policy that says
+//!    nothing grants nothing.
 //! 2. A statement has an action part (`glob`) and a resource part (`reach`). It applies if both do.
 //! 3. A resource part is a list of specifiers (`specifier`), each a chain of kinds (`kind`) with a pattern (`pattern`)
 //!    for the name and with qualifiers, read by `syntax`.
@@ -25,6 +26,7 @@ use std::sync::Arc;
 
 pub mod action;
 mod attributes;
+mod compiled;
 mod error;
 mod fit;
 mod glob;
@@ -44,7 +46,7 @@ pub use limits::PolicyLimits;
 pub use resource::Resource;
 pub use statement::{Effect, Statement};
 
-use reach::Reach;
+use compiled::Compiled;
 
 /// A list of statements that has been read and found in order.
 ///
@@ -55,8 +57,8 @@ pub struct Policy(Arc<Inner>);
 
 struct Inner {
     statements: Box<[Statement]>,
-    /// The resource part of the statement at the same index. Actions need no second form: they are matched as written.
-    reaches: Box<[Reach]>,
+    /// The statement at the same index, as it is evaluated.
+    compiled: Box<[Compiled]>,
     /// Of the statements. Authentication compares policies, and nearly all differ here already.
     fingerprint: u64,
     weight: usize,
@@ -71,10 +73,11 @@ impl Policy {
     /// was silently left out would be a grant.
     pub fn new(statements: Vec<Statement>) -> Result<Policy, PolicyError> {
         let reaches = validate::reaches(&statements)?;
+        let compiled = statements.iter().zip(reaches).map(|(it, reach)| Compiled::new(it, reach)).collect();
         let mut hasher = DefaultHasher::new();
         statements.hash(&mut hasher);
         let (fingerprint, weight) = (hasher.finish(), validate::weight(&statements));
-        Ok(Policy(Arc::new(Inner { statements: statements.into(), reaches, fingerprint, weight })))
+        Ok(Policy(Arc::new(Inner { statements: statements.into(), compiled, fingerprint, weight })))
     }
 
     /// What the policy costs to keep, in bytes, roughly; at most [`PolicyLimits::TOTAL_BYTES`].
@@ -96,19 +99,18 @@ impl Policy {
     ///
     /// Silence isn't a refusal yet: another policy of the same caller may allow, and so may base permissions.
     pub fn evaluate(&self, request: &Request<'_>) -> Decision {
-        if let Some(statement) = self.first(Effect::Deny, request) {
-            return Decision::Denied { statement };
+        let mut decision = Decision::Silent;
+        for (statement, compiled) in self.0.compiled.iter().enumerate() {
+            match compiled.effect {
+                Effect::Deny if compiled.applies(request) => return Decision::Denied { statement },
+                // Once something allows, only a deny is of interest.
+                Effect::Allow if decision == Decision::Silent && compiled.applies(request) => {
+                    decision = Decision::Allowed { statement };
+                }
+                Effect::Allow | Effect::Deny => {}
+            }
         }
-        match self.first(Effect::Allow, request) {
-            Some(statement) => Decision::Allowed { statement },
-            None => Decision::Silent,
-        }
-    }
-
-    fn first(&self, effect: Effect, request: &Request<'_>) -> Option<usize> {
-        self.0.statements.iter().zip(&self.0.reaches).position(|(statement, reach)| {
-            statement.effect == effect && statement.names(request.action) && reach.covers(effect, request)
-        })
+        decision
     }
 }
 

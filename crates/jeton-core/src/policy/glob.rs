@@ -8,6 +8,51 @@
 //! one could have swallowed, and it bounds the work to the length of the pattern times that of the text. The recursive
 //! way to write this is shorter and takes exponential time on a pattern such as `*a*a*a*a*b`.
 
+/// A pattern that was looked at once: most have no star or one at their end, and are then compared in one step.
+#[derive(Debug)]
+pub(super) struct Glob {
+    text: Box<str>,
+    shape: Shape,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Shape {
+    /// A star alone.
+    Anything,
+    /// No star.
+    Itself,
+    /// One star, at the end.
+    Beginning,
+    Other,
+}
+
+impl Glob {
+    pub(super) fn new(text: &str) -> Self {
+        let shape = match text.find('*') {
+            None => Shape::Itself,
+            Some(0) if text.len() == 1 => Shape::Anything,
+            Some(at) if at + 1 == text.len() => Shape::Beginning,
+            Some(_) => Shape::Other,
+        };
+        Self { text: text.into(), shape }
+    }
+
+    /// The pattern as it was written.
+    pub(super) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it covers the whole text, compared with its case.
+    pub(super) fn covers(&self, text: &str) -> bool {
+        match self.shape {
+            Shape::Anything => true,
+            Shape::Itself => *self.text == *text,
+            Shape::Beginning => text.as_bytes().starts_with(&self.text.as_bytes()[..self.text.len() - 1]),
+            Shape::Other => matches(self.text.bytes(), text, exact),
+        }
+    }
+}
+
 /// Whether the whole of `text` is covered by `pattern`, comparing bytes with `same(in the pattern, in the text)`.
 pub(super) fn matches<P>(mut pattern: P, text: &str, same: impl Fn(u8, u8) -> bool) -> bool
 where
@@ -102,6 +147,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_glob_covers_what_its_text_matches(pattern in "[aé*]{0,5}", text in "[aé]{0,6}") {
+            prop_assert_eq!(Glob::new(&pattern).covers(&text), matches(pattern.bytes(), &text, exact));
+        }
+
         #[test]
         fn every_pattern_stays_within_the_bound(pattern in "[ab*]{0,60}", text in "[ab]{0,60}") {
             prop_assert!(steps(&pattern, &text) <= bound(&pattern, &text));

@@ -8,13 +8,13 @@
 
 use super::attributes::Attributes;
 use super::fit::Fit;
-use super::glob;
+use super::glob::{self, Glob};
 use super::syntax::is_word;
 
 /// Text with stars, and perhaps a role attribute in it.
 #[derive(Debug)]
 pub(super) struct Pattern {
-    before: Box<str>,
+    before: Glob,
     reference: Option<Reference>,
 }
 
@@ -39,20 +39,30 @@ impl Pattern {
             Some((before, rest)) => (before, Some(Reference::parse(rest)?)),
             None => (text, None),
         };
-        Ok(Self { before: fragment(before)?, reference })
+        Ok(Self { before: Glob::new(&fragment(before)?), reference })
     }
 
-    /// Whether this pattern covers the whole text; with an attribute, whether one of its values makes it do so.
-    pub(super) fn fits(&self, text: &str, attributes: &Attributes, same: fn(u8, u8) -> bool) -> Fit {
+    /// Whether this pattern covers the whole text, compared with its case; with an attribute, whether one of its values
+    /// makes it do so.
+    pub(super) fn fits(&self, text: &str, attributes: &Attributes) -> Fit {
+        if self.reference.is_none() {
+            return self.before.covers(text).into();
+        }
+        self.fits_as(text, attributes, glob::exact)
+    }
+
+    /// As [`Pattern::fits`], compared in this way.
+    pub(super) fn fits_as(&self, text: &str, attributes: &Attributes, same: fn(u8, u8) -> bool) -> Fit {
+        let before = self.before.as_str();
         let Some(reference) = &self.reference else {
-            return glob::matches(self.before.bytes(), text, same).into();
+            return glob::matches(before.bytes(), text, same).into();
         };
         let values = attributes.values(&reference.attribute);
         if values.is_empty() {
             return Fit::Unknown;
         }
         let with = |value: &str| {
-            let pattern = self.before.bytes().chain(value.bytes()).chain(reference.after.bytes());
+            let pattern = before.bytes().chain(value.bytes()).chain(reference.after.bytes());
             glob::matches(pattern, text, same)
         };
         values.iter().any(|value| with(value)).into()
@@ -84,7 +94,7 @@ mod tests {
         let values =
             |name: &str, values: &[&str]| (name.to_owned(), values.iter().map(ToString::to_string).collect());
         let attributes = Attributes::from_iter([values("x", &["one", "t*o"]), values("none", &[])]);
-        Pattern::parse(pattern).unwrap().fits(text, &attributes, glob::exact)
+        Pattern::parse(pattern).unwrap().fits(text, &attributes)
     }
 
     #[test]

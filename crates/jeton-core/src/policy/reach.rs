@@ -9,6 +9,7 @@
 //! allow doesn't reach what may be excluded, a deny does.
 
 use super::fit::Fit;
+use super::kind::Kind;
 use super::specifier::Specifier;
 use super::{Effect, Request};
 
@@ -22,6 +23,16 @@ pub(super) enum Reach {
 }
 
 impl Reach {
+    /// The kind of resource that it is about; None for every kind.
+    pub(super) fn kind(&self) -> Option<Kind> {
+        match self {
+            Self::Listed(specifiers) | Self::Excluded(specifiers) => {
+                let first = specifiers.first().and_then(Specifier::kind);
+                first.filter(|_| specifiers.iter().all(|specifier| specifier.kind() == first))
+            }
+        }
+    }
+
     /// Whether a statement of that effect reaches the resource in question.
     pub(super) fn covers(&self, effect: Effect, request: &Request<'_>) -> bool {
         let fit = |specifier: &Specifier| specifier.fits(&request.resource, request.attributes);
@@ -57,6 +68,17 @@ mod tests {
             assert!(!covers(Reach::Excluded, effect, "service-token/prod", "service-token/prod"));
             assert!(!covers(Reach::Excluded, effect, "service-token/prod", "member/m"));
             assert!(!covers(Reach::Excluded, effect, "*", "member/m"));
+        }
+    }
+
+    #[test]
+    fn one_that_means_everything_makes_the_list_mean_every_kind() {
+        let reach = |texts: &[&str]| {
+            Reach::Listed(texts.iter().map(|text| Specifier::parse(text).unwrap()).collect())
+        };
+        assert!(reach(&["proj/*", "proj/p"]).kind().is_some());
+        for texts in [&["*"][..], &["*", "proj/*"], &["proj/*", "*"]] {
+            assert_eq!(reach(texts).kind(), None, "{texts:?}");
         }
     }
 

@@ -68,6 +68,11 @@ impl<'a> Resource<'a> {
         self.kind
     }
 
+    /// The segments, and empty ones behind them. A specifier of the same kind knows how many count.
+    pub(super) fn padded_segments(&self) -> &[Segment<'a>; MAX_DEPTH] {
+        &self.segments
+    }
+
     pub(super) fn segments(&self) -> impl Iterator<Item = Segment<'a>> {
         self.kind.labels().zip(self.segments).map(|(_, segment)| segment)
     }

@@ -69,8 +69,8 @@ impl Specifier {
             Self::Chain { kind, .. } if *kind != resource.kind() => Fit::No,
             Self::Chain { segments, .. } => all(segments
                 .iter()
-                .zip(resource.segments())
-                .map(|(pattern, segment)| pattern.fits(segment, attributes))),
+                .zip(resource.padded_segments())
+                .map(|(pattern, segment)| pattern.fits(*segment, attributes))),
         }
     }
 }
@@ -83,7 +83,7 @@ impl SegmentPattern {
     }
 
     fn fits(&self, segment: Segment<'_>, attributes: &Attributes) -> Fit {
-        let name = self.name.fits(segment.name, attributes, glob::exact);
+        let name = self.name.fits(segment.name, attributes);
         name.min(all(self.conditions.iter().map(|condition| condition.fits(segment, attributes))))
     }
 }
@@ -105,7 +105,7 @@ impl Condition {
         let facts = segment.qualifiers().flatten();
         match self {
             Self::Tag(pattern) => any(facts.filter_map(|fact| match fact {
-                Qualifier::Tag(tag) => Some(pattern.fits(tag, attributes, glob::ignoring_case)),
+                Qualifier::Tag(tag) => Some(pattern.fits_as(tag, attributes, glob::ignoring_case)),
                 Qualifier::Property(_) | Qualifier::View(_) => None,
             })),
             Self::Property(wanted) => {

@@ -3,8 +3,6 @@
 //! A statement is plain data that anybody may build; only [`Policy::new`](super::Policy::new) says whether it is in
 //! order. It is kept word for word, because every client expects to read back what it sent.
 
-use super::glob;
-
 /// Whether a statement grants or refuses (section 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Effect {
@@ -45,14 +43,6 @@ pub struct Statement {
     pub actions: Vec<String>,
     /// Globs over the names of actions, none of which may match.
     pub not_actions: Vec<String>,
-}
-
-impl Statement {
-    /// Whether the action part applies. Names of actions are compared with their case.
-    pub(super) fn names(&self, action: &str) -> bool {
-        let any = |globs: &[String]| globs.iter().any(|it| glob::matches(it.bytes(), action, glob::exact));
-        if self.not_actions.is_empty() { any(&self.actions) } else { !any(&self.not_actions) }
-    }
 }
 
 #[cfg(test)]

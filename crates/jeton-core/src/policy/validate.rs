@@ -10,7 +10,7 @@ use super::specifier::Specifier;
 use super::statement::Statement;
 
 /// The resource parts of all statements, in their order, or the first thing that is wrong with any of them.
-pub(super) fn reaches(statements: &[Statement]) -> Result<Box<[Reach]>, PolicyError> {
+pub(super) fn reaches(statements: &[Statement]) -> Result<Vec<Reach>, PolicyError> {
     check_size(statements).map_err(|fault| PolicyError::new(Place::Policy, fault))?;
     statements.iter().enumerate().map(|(index, statement)| reach(index, statement)).collect()
 }
