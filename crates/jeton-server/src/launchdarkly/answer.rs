@@ -49,6 +49,9 @@ struct ErrorBody<'a> {
     access: Option<Access<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Reason>,
+    /// The addresses that stand in the way of new members.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invalid_emails: Option<[&'a str; 1]>,
 }
 
 /// What was asked for, where a policy said no.
@@ -77,6 +80,10 @@ pub(super) fn tell_maybe(trouble: &Trouble, id: Option<&RequestId>) -> Response 
         Trouble::Refused(Refusal::NotAllowed { action, resource }) => Some(Access { action, resource }),
         _ => None,
     };
+    let taken = match trouble {
+        Trouble::Refused(Refusal::EmailTaken { email }) => Some([email.as_str()]),
+        _ => None,
+    };
     let reason = denied.as_ref().map(|_| Reason { effect: "deny" });
     let body = ErrorBody {
         code,
@@ -84,6 +91,7 @@ pub(super) fn tell_maybe(trouble: &Trouble, id: Option<&RequestId>) -> Response 
         id: id.map(RequestId::as_str),
         access: denied,
         reason,
+        invalid_emails: taken,
     };
     let mut response = json(status, &body);
     let headers = response.headers_mut();
@@ -161,7 +169,7 @@ fn refused(refusal: &Refusal) -> (StatusCode, &'static str, String) {
         Refusal::NoSuchToken | Refusal::NoSuchMember | Refusal::NoSuchCustomRole => {
             (StatusCode::NOT_FOUND, "not_found")
         }
-        Refusal::EmailTaken { .. } => (StatusCode::CONFLICT, "email_already_exists_in_account"),
+        Refusal::EmailTaken { .. } => (StatusCode::BAD_REQUEST, "email_already_exists_in_account"),
         Refusal::RoleKeyTaken { .. } => (StatusCode::CONFLICT, "conflict"),
         Refusal::NoSuchRole { .. }
         | Refusal::ServiceScopeFixed
