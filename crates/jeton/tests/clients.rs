@@ -33,7 +33,9 @@ fn the_official_launchdarkly_client_for_python_does_its_whole_work() {
 #[test]
 fn an_official_launchdarkly_client_for_python_that_takes_no_null_does_its_token_work() {
     let Some(python) = std::env::var_os("JETON_TEST_PYTHON_STRICT") else {
-        return left_out("the strict Python client: scripts/test installs it and sets JETON_TEST_PYTHON_STRICT");
+        return left_out(
+            "the strict Python client: scripts/test installs it and sets JETON_TEST_PYTHON_STRICT",
+        );
     };
     against_a_server(Command::new(python).arg(script("launchdarkly_python_strict.py")));
 }

@@ -281,6 +281,8 @@ impl Server {
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
+    /// Empty if the body has no type.
+    pub(crate) content_type: String,
     pub(crate) body: String,
 }
 
@@ -293,10 +295,12 @@ impl Reply {
 /// Asks with the real curl.
 pub(crate) fn curl(arguments: &[&str]) -> Reply {
     let mut command = Command::new("curl");
-    command.args(["-q", "-sS", "--max-time", "30", "-w", "\n%{http_code}"]).args(arguments);
+    let told = "\n%{http_code} %{content_type}";
+    command.args(["-q", "-sS", "--max-time", "30", "-w", told]).args(arguments);
     let printed = run(command.stdin(Stdio::null())).success();
-    let (body, status) = printed.rsplit_once('\n').unwrap();
-    Reply { status: status.parse().unwrap(), body: body.to_owned() }
+    let (body, told) = printed.rsplit_once('\n').unwrap();
+    let (status, content_type) = told.split_once(' ').unwrap();
+    Reply { status: status.parse().unwrap(), content_type: content_type.to_owned(), body: body.to_owned() }
 }
 
 /// The secret in a data directory's `owner-token`.
