@@ -1,6 +1,10 @@
 //! Clients of others, unmodified, against the real program.
 
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "in a test a panic is the report, and the steps of a client are shown"
+)]
 
 mod support;
 
