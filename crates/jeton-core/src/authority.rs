@@ -5,7 +5,7 @@
 //! added. The ceiling of a token is an authority too: the one its maker had, frozen.
 
 use crate::id::MemberId;
-use crate::policy::{Attributes, Decision, Policy, Request, Resource};
+use crate::policy::{Attributes, Decision, Policy, Request, Resource, Statement};
 use crate::role::{BasePermissions, BaseRole};
 
 /// The longest ceiling. Each mint by a narrow token can add to the chain, and it must not grow for ever.
@@ -121,6 +121,20 @@ impl Grant {
             Self::Member { id, role } => member_allows(*id, *role, action, resource),
             Self::AnyOf(grants) => grants.iter().any(|grant| grant.allows(action, resource)),
         }
+    }
+
+    /// The statement that denies it, if this grant does not allow it and one denies it.
+    pub(crate) fn denying(&self, action: &str, resource: Resource<'_>) -> Option<&Statement> {
+        let Self::AnyOf(grants) = self else { return None };
+        if self.allows(action, resource) {
+            return None;
+        }
+        let attributes = Attributes::default();
+        let request = Request { action, resource, attributes: &attributes };
+        grants.iter().find_map(|grant| match grant.policy.evaluate(&request) {
+            Decision::Denied { statement } => grant.policy.statements().get(statement),
+            Decision::Allowed { .. } | Decision::Silent => None,
+        })
     }
 
     fn base_role(&self) -> Option<BaseRole> {

@@ -117,7 +117,10 @@ impl Caller {
         if self.may(action, resource) {
             Ok(())
         } else {
-            Err(Refusal::NotAllowed { action, resource: resource.to_string() })
+            let mut grants = self.inherent.grants().iter().chain(&self.member_now);
+            let denied_by = grants.find_map(|grant| grant.denying(action, resource));
+            let denied_by = denied_by.map(|statement| Box::new(statement.clone()));
+            Err(Refusal::NotAllowed { action, resource: resource.to_string(), denied_by })
         }
     }
 

@@ -21,6 +21,7 @@ pub mod change;
 pub mod command;
 pub mod credential;
 pub mod digest;
+pub mod explain;
 pub mod id;
 pub mod kind;
 pub mod limits;

@@ -4,6 +4,7 @@
 //! an answer for it.
 
 use crate::limits::Limits;
+use crate::policy::Statement;
 
 /// Why a rule said no. The text is for people; it never holds a secret.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -15,6 +16,8 @@ pub enum Refusal {
         action: &'static str,
         /// On what.
         resource: String,
+        /// The statement that denies it, if one does: otherwise none allows it.
+        denied_by: Option<Box<Statement>>,
     },
     /// Something that only administrators may do.
     #[error("Permission denied: only an administrator may see or manage the tokens of other users")]

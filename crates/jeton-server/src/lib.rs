@@ -12,10 +12,12 @@
 //! | `canvus` | Canvus v1, under `/api/v1` |
 //! | `launchdarkly` | LaunchDarkly v2, under `/api/v2` |
 //! | `pages` | lists that are too long for one piece |
+//! | `explain` | why a token may do something, or why not |
 //! | `operations` | whether the server lives and is ready |
 
 mod ask;
 mod canvus;
+mod explain;
 mod gate;
 pub mod http;
 mod launchdarkly;

@@ -1,6 +1,5 @@
 //! Operations: whether the server lives, and whether it is ready. Also the words for paths that belong to no dialect.
 
-use jeton_core::refusal::Refusal;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -8,9 +7,11 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTIC
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{Router, get};
+use jeton_core::refusal::Refusal;
 use serde_json::json;
 
 use crate::Shared;
+use crate::explain;
 use crate::http::body::BodyRefused;
 use crate::trouble::{Trouble, harmless};
 
@@ -18,6 +19,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/healthz", get(healthz).fallback(no_such_method))
         .route("/readyz", get(readyz).fallback(no_such_method))
+        .route("/explain", get(explain::explain).fallback(no_such_method))
 }
 
 /// The process answers. Whether it can do its work is for `readyz` to say.
@@ -43,7 +45,7 @@ async fn no_such_method() -> Response {
     tell(&Trouble::NoSuchMethod)
 }
 
-fn reply(status: StatusCode, body: String) -> Response {
+pub(crate) fn reply(status: StatusCode, body: String) -> Response {
     let json = HeaderValue::from_static("application/json");
     let no_store = HeaderValue::from_static("no-store");
     (status, [(CONTENT_TYPE, json), (CACHE_CONTROL, no_store)], body).into_response()
@@ -68,6 +70,7 @@ pub(crate) fn tell(trouble: &Trouble) -> Response {
             (StatusCode::METHOD_NOT_ALLOWED, "This path has other methods: see the Allow header".to_owned())
         }
         Trouble::NotImplemented { what } => (StatusCode::NOT_IMPLEMENTED, format!("{what} is not available")),
+        Trouble::Refused(refusal @ Refusal::NoSuchToken) => (StatusCode::NOT_FOUND, refusal.to_string()),
         Trouble::Refused(refusal) => (StatusCode::FORBIDDEN, refusal.to_string()),
         Trouble::Failed(failure) => (StatusCode::SERVICE_UNAVAILABLE, failure.to_string()),
         Trouble::Internal => (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL.to_owned()),

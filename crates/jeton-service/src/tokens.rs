@@ -5,8 +5,10 @@ use std::sync::Arc;
 use jeton_core::caller::authority_of;
 use jeton_core::change::{Event, Proposal};
 use jeton_core::command::{Amend, Field, Issue, Rotate};
+use jeton_core::explain::{self, Explanation};
 use jeton_core::id::{AccountId, MemberId, TokenId};
 use jeton_core::member::Member;
+use jeton_core::policy::Resource;
 use jeton_core::refusal::Refusal;
 use jeton_core::rule;
 use jeton_core::secret::Secret;
@@ -116,6 +118,25 @@ impl Service {
     /// [`Refusal::NoSuchToken`], if it has just been revoked.
     pub async fn own_token(&self, session: &Session) -> Result<TokenView, Error> {
         Ok(self.view(self.token_of_any_kind(session.caller().account, session.caller().token).await?))
+    }
+
+    /// Why a token may do this to that, or why not: the caller's own, or another that the caller sees.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchToken`].
+    pub async fn explain(
+        &self,
+        session: &Session,
+        id: TokenId,
+        action: &str,
+        resource: Resource<'_>,
+    ) -> Result<(TokenView, Explanation), Error> {
+        let own = id == session.caller().token;
+        let view = if own { self.own_token(session).await? } else { self.get(session, id).await? };
+        let owner = view.owner.as_deref().ok_or(Refusal::NoSuchToken)?;
+        let directory = self.inner.index.directory();
+        let explanation = explain::explain(&view.token, owner, directory, action, resource);
+        Ok((view, explanation))
     }
 
     /// One personal token of one member.

@@ -6,9 +6,11 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::builder::{PathBufValueParser, ValueParser};
+use clap::builder::{PathBufValueParser, PossibleValuesParser, ValueParser};
 use clap::{Arg, ArgMatches, Command};
 
+use crate::client::{self, Errand};
+use crate::command::policy::Look;
 use crate::config::layers::Flags;
 use crate::config::setting::{self, Fallback, Setting};
 
@@ -36,7 +38,24 @@ pub(crate) enum Task {
     },
     /// Ask a running server whether it is ready.
     Healthcheck,
+    /// Ask a running server for something, as one with a token.
+    Client(Errand),
+    /// Look at a policy, offline.
+    Policy(Look),
+    /// Print what a shell needs to complete the command line.
+    Completions {
+        /// Which shell.
+        shell: String,
+    },
+    /// Write the manual.
+    Man {
+        /// Where; the first page goes to standard output if there is none.
+        directory: Option<PathBuf>,
+    },
 }
+
+/// How a command ends. Scripts rely on it.
+pub(crate) const EXIT_CODES: &str = "Exit codes: 0 it is done; 1 it did not work; 2 what was asked can't be understood, or something is missing.";
 
 /// Reads a command line. What is wrong with it, and what `--help` and `--version` print, come back as clap's error.
 pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<(Task, Flags), clap::Error> {
@@ -54,9 +73,30 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<(Task, 
         "check" => Task::Check { secret: matches.remove_one("secret") },
         "backup" => Task::Backup { to: matches.remove_one("to").expect("clap was told that it is required") },
         "healthcheck" => Task::Healthcheck,
-        other => unreachable!("clap knows no command {other}"),
+        "policy" => {
+            let (name, mut below) =
+                matches.remove_subcommand().expect("clap was told that there has to be one");
+            let file = below.remove_one("file").expect("clap was told that it is required");
+            Task::Policy(match name.as_str() {
+                "check" => Look::Check { file },
+                _ => Look::Test { file, policy: below.remove_one("policy") },
+            })
+        }
+        "completions" => Task::Completions {
+            shell: matches.remove_one("shell").expect("clap was told that it is required"),
+        },
+        "man" => Task::Man { directory: matches.remove_one("directory") },
+        other => {
+            let errand = Errand::new(other, matches).expect("clap knows only these commands");
+            return Ok((Task::Client(errand), Flags::new()));
+        }
     };
     Ok((task, flags(&matches)))
+}
+
+/// Whether there is a command of this name.
+pub(crate) fn knows(name: &str) -> bool {
+    command().find_subcommand(name).is_some()
 }
 
 fn flags(matches: &ArgMatches) -> Flags {
@@ -73,14 +113,18 @@ pub(crate) fn command() -> Command {
     Command::new("jeton")
         .version(env!("CARGO_PKG_VERSION"))
         .about("An access-token server: issues, lists, renames, rotates, revokes and verifies access tokens")
-        .after_help(
-            "Every setting can be given as a flag, as a variable JETON_…, or in a TOML file named by --config; the first \
-             of these that says something holds.\n\nExample:\n  jeton serve",
-        )
+        .after_help(format!(
+            "Every setting of a server can be given as a flag, as a variable JETON_…, or in a TOML file named by --config; \
+             the first of these that says something holds. The commands that ask a running server (token, member, role) \
+             find it by --url or JETON_URL and JETON_TOKEN, else as `jeton login` said.\n\n{EXIT_CODES}\n\nExample:\n  \
+             jeton serve"
+        ))
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
         .subcommands([serve(), config(), recover(), check(), backup(), healthcheck()])
+        .subcommands(client::commands())
+        .subcommands([policy(), completions(), man()])
 }
 
 fn serve() -> Command {
@@ -161,6 +205,73 @@ fn healthcheck() -> Command {
     )
 }
 
+fn policy() -> Command {
+    let file = |what: &'static str| {
+        Arg::new("file")
+            .value_name("FILE")
+            .required(true)
+            .value_parser(ValueParser::new(PathBufValueParser::new()))
+            .help(what)
+    };
+    let check = with_example(
+        Command::new("check").about("Point at the mistakes in a policy").arg(file(
+            "A JSON list of statements, or a role with the list in `policy`; - for standard input",
+        )),
+        "jeton policy check policy.json",
+    );
+    let policy = Arg::new("policy")
+        .long("policy")
+        .value_name("FILE")
+        .value_parser(ValueParser::new(PathBufValueParser::new()))
+        .help("The policy for questions that bring none");
+    let test = with_example(
+        Command::new("test")
+            .about("Ask a policy questions whose answers are known, and show who decided")
+            .arg(file("A JSON list of questions; - for standard input"))
+            .arg(policy),
+        "jeton policy test questions.json --policy policy.json
+
+questions.json, where expect is allow, deny, or 400 for a policy that can't be stored:
+  [{\"id\": \"deploys\", \"action\": \"createAccessToken\", \"resource\": \"service-token/new\", \"expect\": \"allow\"}]
+A question may bring its own `policy`, several `policies` of which any may allow, and `base`: \"reader\".",
+    );
+    with_example(
+        Command::new("policy")
+            .about("Look at a policy before anybody relies on it; nothing leaves this machine")
+            .subcommand_required(true)
+            .subcommands([check, test]),
+        "jeton policy check policy.json",
+    )
+}
+
+fn completions() -> Command {
+    let shell = Arg::new("shell")
+        .value_name("SHELL")
+        .required(true)
+        .value_parser(PossibleValuesParser::new(["bash", "zsh", "fish"]))
+        .help("The shell");
+    with_example(
+        Command::new("completions")
+            .about("Print what a shell needs to complete this command line")
+            .arg(shell),
+        "jeton completions bash > /etc/bash_completion.d/jeton
+
+For zsh:  jeton completions zsh > \"${fpath[1]}/_jeton\"
+For fish: jeton completions fish > ~/.config/fish/completions/jeton.fish",
+    )
+}
+
+fn man() -> Command {
+    let directory = Arg::new("directory")
+        .value_name("DIR")
+        .value_parser(ValueParser::new(PathBufValueParser::new()))
+        .help("Where the pages go, one for each command; the first to standard output if it is left out");
+    with_example(
+        Command::new("man").about("Write the manual, as pages for man").arg(directory),
+        "jeton man /usr/local/share/man/man1",
+    )
+}
+
 fn with_example(command: Command, example: &'static str) -> Command {
     command.after_help(format!("Example:\n  {example}"))
 }
@@ -170,7 +281,8 @@ fn with_settings(command: Command, settings: &'static [&'static Setting], exampl
     with_example(command, example).args(flags.map(flag))
 }
 
-fn flag(setting: &'static Setting) -> Arg {
+/// A setting as a flag.
+pub(crate) fn flag(setting: &'static Setting) -> Arg {
     let default = match setting.fallback {
         Fallback::None => String::new(),
         Fallback::Text(text) | Fallback::Depends(text) => format!(" [default: {text}]"),

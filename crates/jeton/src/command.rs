@@ -2,8 +2,11 @@
 
 pub(crate) mod backup;
 pub(crate) mod check;
+pub(crate) mod completions;
 pub(crate) mod config_check;
 pub(crate) mod healthcheck;
+pub(crate) mod man;
+pub(crate) mod policy;
 pub(crate) mod recover;
 pub(crate) mod serve;
 
@@ -12,7 +15,7 @@ use std::io::Write as _;
 use crate::fault::Fault;
 
 /// Prints the result of a command. Unlike `println!` it has no panic for a pipe that was closed early.
-fn print(text: &str) -> Result<(), Fault> {
+pub(crate) fn print(text: &str) -> Result<(), Fault> {
     let mut stdout = std::io::stdout().lock();
     stdout
         .write_all(text.as_bytes())

@@ -9,9 +9,11 @@
 //! | how a value is found among flags, variables, file and defaults | [`config::layers`], [`config`] |
 //! | in which order a server starts, and why | [`command::serve`], [`installation`], [`first_start`] |
 //! | how a TLS certificate is read, and read again | [`tls`] |
+//! | how a running server is asked | [`client`] |
 //! | what files it makes | [`data_dir`], [`private_file`], [`key`] |
 
 mod cli;
+mod client;
 mod command;
 mod config;
 mod data_dir;
@@ -62,13 +64,18 @@ fn main() -> ExitCode {
 }
 
 fn run(task: Task, flags: Flags) -> Result<(), Fault> {
-    let layers = Layers::load(flags, std::env::vars_os())?;
+    let load = || Layers::load(flags, std::env::vars_os());
     match task {
-        Task::Serve => command::serve::run(&layers),
-        Task::ConfigCheck => command::config_check::run(&layers),
-        Task::Recover { email } => command::recover::run(&layers, &email),
-        Task::Check { secret } => command::check::run(&layers, secret),
-        Task::Backup { to } => command::backup::run(&layers, &to),
-        Task::Healthcheck => command::healthcheck::run(&layers),
+        Task::Serve => command::serve::run(&load()?),
+        Task::ConfigCheck => command::config_check::run(&load()?),
+        Task::Recover { email } => command::recover::run(&load()?, &email),
+        Task::Check { secret } => command::check::run(&load()?, secret),
+        Task::Backup { to } => command::backup::run(&load()?, &to),
+        Task::Healthcheck => command::healthcheck::run(&load()?),
+        // These heed none of a server's settings.
+        Task::Policy(look) => look.run(),
+        Task::Client(errand) => errand.run(),
+        Task::Completions { shell } => command::completions::run(&shell, cli::command()),
+        Task::Man { directory } => command::man::run(directory.as_deref(), cli::command()),
     }
 }

@@ -11,8 +11,8 @@ const MODE: u32 = 0o600;
 /// Writes a file with mode 0600, in place of one that may be there.
 ///
 /// It is written under another name first, which nobody else can have made or read, and takes its own when all of it is
-/// on the disk: a crash leaves the old file or the new one, never half of one. Callers hold the database's lock, so no
-/// two write at once.
+/// on the disk: a crash leaves the old file or the new one, never half of one. Callers hold the database's lock, or
+/// that of the directory, so no two write at once.
 pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let unfinished = unfinished(path);
     match std::fs::remove_file(&unfinished) {

@@ -1,9 +1,10 @@
 //! The layer table of ARCHITECTURE.md, compared with what Cargo says: every edge between our crates is in the table, and
-//! no other.
+//! no other. And, inside the program, the door between the server and the client.
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -55,4 +56,32 @@ fn edges_by_cargo() -> Edges {
 #[test]
 fn the_table_says_what_cargo_says() {
     assert_eq!(edges_in_the_table(), edges_by_cargo());
+}
+
+fn sources(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn of_the_server_only_the_command_line_knows_the_client() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let name = |path: &Path| path.strip_prefix(&root).unwrap().display().to_string();
+    let says = |path: &Path, words: &[&str]| {
+        let text = std::fs::read_to_string(path).unwrap();
+        words.iter().any(|word| text.contains(word))
+    };
+    let (client, rest): (Vec<_>, Vec<_>) =
+        sources(&root).into_iter().partition(|path| name(path).starts_with("client"));
+    assert!(client.len() > 10, "{client:?}");
+    let knowing: BTreeSet<_> = rest
+        .iter()
+        .filter(|path| says(path, &["crate::client", "mod client"]))
+        .map(|path| name(path))
+        .collect();
+    assert_eq!(knowing, ["cli.rs", "main.rs"].map(str::to_owned).into());
+    let server =
+        ["jeton_server", "jeton_store", "crate::installation", "crate::data_dir", "crate::first_start"];
+    let reaching: Vec<_> = client.iter().filter(|path| says(path, &server)).collect();
+    assert!(reaching.is_empty(), "the client knows a server only by its public API: {reaching:?}");
 }

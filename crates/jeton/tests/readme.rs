@@ -64,3 +64,31 @@ fn the_calls_of_a_tokens_life_do_what_they_say() {
     assert!(left["items"].as_array().unwrap().iter().all(|item| item["_id"] != id), "it was revoked");
     server.stop();
 }
+
+#[test]
+fn the_calls_without_curl_do_what_they_say() {
+    let scratch = tempfile::tempdir().unwrap();
+    let server = Server::start(&scratch.path().join("jeton-data"));
+    let secret = owner_token(&scratch.path().join("jeton-data"));
+    server.issue(&secret, "to be rotated and revoked");
+    let id = server.list(&secret).json()["items"][1]["_id"].as_str().unwrap().to_owned();
+    let text = readme();
+    let script = block(&text, "Or without curl:", "```console")
+        .replace("$ ", "")
+        .replace("http://127.0.0.1:8080", &server.url(""))
+        // Nobody sits there to be asked.
+        .replace("revoke ID", "revoke ID --yes")
+        .replace("ID", &id);
+    let programs = std::path::Path::new(env!("CARGO_BIN_EXE_jeton")).parent().unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let mut shell = Command::new("sh");
+    shell.args(["-e", "-c", &format!("{script}printf '%s' \"$SECRET\"")]).stdin(Stdio::null());
+    shell.env("PATH", path).env("XDG_CONFIG_HOME", scratch.path()).current_dir(scratch.path());
+    let printed = run(&mut shell).success();
+    let made = printed.rsplit('\n').next().unwrap();
+    assert!(made.starts_with("jtn_svc_"), "{printed}");
+    assert_eq!(server.status_for(made), 200);
+    let left = server.list(&secret).json();
+    assert!(left["items"].as_array().unwrap().iter().all(|item| item["_id"] != *id), "it was revoked");
+    server.stop();
+}

@@ -138,8 +138,13 @@ fn each_request_needs_its_own_permission() {
         assert_eq!(answer(&ask(&cast.caller(&only, &owner()), request)), with, "{request:?} with {action}");
         let refused = ask(&cast.caller(&everything_else, &owner()), request);
         assert_eq!(answer(&refused), without, "{request:?} without {action}");
-        if let Err(Refusal::NotAllowed { action: named, resource: on }) = refused {
+        if let Err(Refusal::NotAllowed { action: named, resource: on, denied_by }) = refused {
             assert_eq!(named, action, "{request:?} names what is missing");
+            let denied_by = denied_by.expect("a statement denies it");
+            assert_eq!(
+                (denied_by.actions, denied_by.resources),
+                (vec![action.to_owned()], vec![resource.to_owned()])
+            );
             let kind = resource.trim_end_matches('*');
             assert!(on.starts_with(kind) && on.len() == kind.len() + 24, "{request:?}: {on}");
         }

@@ -1,6 +1,7 @@
 //! The rules against the naive model: every answer is the one that the formula gives.
 
 use jeton_core::command::{Amend, Issue};
+use jeton_core::explain::explain;
 use jeton_core::id::TokenId;
 use jeton_core::policy::action;
 use jeton_core::rule;
@@ -35,6 +36,9 @@ proptest! {
         for (action, on) in drawing.questions() {
             let allowed = with_resource(on, |resource| caller.may(action, resource));
             prop_assert_eq!(allowed, drawing.allowed(&asking, action, on), "{} on {:?}", action, on);
+            let explained =
+                with_resource(on, |resource| explain(&token, &owner, &drawing.cast, action, resource));
+            prop_assert_eq!(explained.allowed, allowed, "{}", explained.sentence());
         }
         prop_assert_eq!(caller.is_administrator(), drawing.is_administrator(&asking));
         prop_assert_eq!(rule::may_list_all(&caller), drawing.is_administrator(&asking));

@@ -61,9 +61,12 @@ struct Access<'a> {
     resource: &'a str,
 }
 
+/// Which statement said so, or that none allowed it.
 #[derive(Serialize)]
-struct Reason {
-    effect: &'static str,
+#[serde(untagged)]
+enum Reason {
+    Statement(wire::Statement),
+    Silence { effect: &'static str },
 }
 
 /// Says no in LaunchDarkly's words, where the request itself is out of reach: to scripts of any origin.
@@ -77,19 +80,25 @@ pub(crate) fn tell(trouble: &Trouble, id: &RequestId) -> Response {
 pub(super) fn tell_maybe(trouble: &Trouble, id: Option<&RequestId>) -> Response {
     let (status, code, message) = words(trouble);
     let denied = match trouble {
-        Trouble::Refused(Refusal::NotAllowed { action, resource }) => Some(Access { action, resource }),
+        Trouble::Refused(Refusal::NotAllowed { action, resource, denied_by }) => {
+            let reason = match denied_by {
+                Some(statement) => Reason::Statement(wire::Statement::new(statement)),
+                None => Reason::Silence { effect: "deny" },
+            };
+            Some((Access { action, resource }, reason))
+        }
         _ => None,
     };
     let taken = match trouble {
         Trouble::Refused(Refusal::EmailTaken { email }) => Some([email.as_str()]),
         _ => None,
     };
-    let reason = denied.as_ref().map(|_| Reason { effect: "deny" });
+    let (access, reason) = denied.unzip();
     let body = ErrorBody {
         code,
         message: harmless(&message),
         id: id.map(RequestId::as_str),
-        access: denied,
+        access,
         reason,
         invalid_emails: taken,
     };

@@ -75,13 +75,18 @@ impl Layers {
     /// Variables that look like ours and are not: a typing error, or what an orchestrator puts there for a service that
     /// happens to be called jeton.
     pub(crate) fn strangers(&self) -> impl Iterator<Item = &str> {
-        let known = |name: &&str| is_ours(name) && !settings().any(|setting| setting.env == *name);
-        self.variables.keys().map(String::as_str).filter(known)
+        let known = |name: &str| settings().chain(for_client()).any(|setting| setting.env == name);
+        self.variables.keys().map(String::as_str).filter(move |name| is_ours(name) && !known(name))
     }
 }
 
 fn settings() -> impl Iterator<Item = &'static Setting> {
     setting::ALL.iter().copied().chain([&setting::CONFIG])
+}
+
+/// What a server does not heed, but whoever sets it did not mistype it.
+fn for_client() -> impl Iterator<Item = &'static Setting> {
+    setting::FOR_CLIENT.iter().copied()
 }
 
 fn is_ours(name: &str) -> bool {

@@ -83,6 +83,7 @@ impl Setting {
 const FIRST_START: &str = "First start, on an empty database";
 const LOGGING: &str = "Log lines, on standard error";
 const LIMITS: &str = "Limits";
+const SERVER_TO_ASK: &str = "Server to ask";
 
 /// Not in [`ALL`]: it says where the others are, and so can't stand in a file itself.
 pub(crate) const CONFIG: Setting =
@@ -283,6 +284,26 @@ pub(crate) const ALL: &[&Setting] = &[
     &DRAIN_TIMEOUT,
 ];
 
+pub(crate) const URL: Setting =
+    Setting::new("url", "JETON_URL", "URL", "The server to ask: http://HOST:PORT, https://HOST or unix:PATH")
+        .depends("the one of `jeton login`")
+        .topic(SERVER_TO_ASK);
+
+pub(crate) const CA_CERT: Setting = Setting::new(
+    "ca_cert",
+    "JETON_CA_CERT",
+    "FILE",
+    "A PEM file with roots to trust, besides those that this machine trusts",
+)
+.topic(SERVER_TO_ASK);
+
+pub(crate) const TOKEN: Setting =
+    Setting::new("token", "JETON_TOKEN", "SECRET", "The token to ask with").topic(SERVER_TO_ASK).secret();
+
+/// What a command heeds that asks a running server over the network. Not in [`ALL`]: they are no settings of a server, and
+/// have no place in its file.
+pub(crate) const FOR_CLIENT: &[&Setting] = &[&URL, &CA_CERT, &TOKEN];
+
 /// What a command heeds that only has to know how secrets look.
 pub(crate) const FOR_FORMAT: &[&Setting] = &[&TOKEN_PREFIX];
 
@@ -302,7 +323,7 @@ mod tests {
 
     #[test]
     fn a_variable_is_named_after_its_key() {
-        for setting in ALL.iter().chain([&&CONFIG]) {
+        for setting in ALL.iter().chain(FOR_CLIENT).chain([&&CONFIG]) {
             let expected = match setting.key {
                 // A URL, under the name that everybody gives it.
                 "database" => "JETON_DATABASE_URL".to_owned(),

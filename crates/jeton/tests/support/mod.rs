@@ -10,6 +10,8 @@
 )]
 
 pub mod http;
+pub mod responder;
+pub mod terminal;
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::Path;
@@ -287,6 +289,16 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
+    /// What curl says of a reply after its body, for the option `-w`.
+    pub(crate) const TOLD: &str = r"\n%{http_code} %{content_type}";
+
+    /// Reads what curl printed.
+    pub(crate) fn printed(printed: &str) -> Self {
+        let (body, told) = printed.rsplit_once('\n').unwrap();
+        let (status, content_type) = told.split_once(' ').unwrap();
+        Self { status: status.parse().unwrap(), content_type: content_type.to_owned(), body: body.to_owned() }
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
@@ -295,12 +307,8 @@ impl Reply {
 /// Asks with the real curl.
 pub(crate) fn curl(arguments: &[&str]) -> Reply {
     let mut command = Command::new("curl");
-    let told = "\n%{http_code} %{content_type}";
-    command.args(["-q", "-sS", "--max-time", "30", "-w", told]).args(arguments);
-    let printed = run(command.stdin(Stdio::null())).success();
-    let (body, told) = printed.rsplit_once('\n').unwrap();
-    let (status, content_type) = told.split_once(' ').unwrap();
-    Reply { status: status.parse().unwrap(), content_type: content_type.to_owned(), body: body.to_owned() }
+    command.args(["-q", "-sS", "--max-time", "30", "-w", Reply::TOLD]).args(arguments);
+    Reply::printed(&run(command.stdin(Stdio::null())).success())
 }
 
 /// The secret in a data directory's `owner-token`.
