@@ -1,4 +1,4 @@
-"""The official LaunchDarkly client for Python, unmodified, does its whole token work against jeton.
+"""The official LaunchDarkly client for Python, unmodified, does its whole work on tokens, members and roles against jeton.
 
 Usage: launchdarkly_python.py BASE_URL SECRET
 
@@ -10,8 +10,14 @@ import time
 
 import launchdarkly_api
 from launchdarkly_api.api.access_tokens_api import AccessTokensApi
+from launchdarkly_api.api.account_members_api import AccountMembersApi
+from launchdarkly_api.api.custom_roles_api import CustomRolesApi
+from launchdarkly_api.api.other_api import OtherApi
 from launchdarkly_api.models.access_token_post import AccessTokenPost
+from launchdarkly_api.models.custom_role_post import CustomRolePost
+from launchdarkly_api.models.new_member_form import NewMemberForm
 from launchdarkly_api.models.patch_operation import PatchOperation
+from launchdarkly_api.models.patch_with_comment import PatchWithComment
 from launchdarkly_api.models.statement_post import StatementPost
 
 steps = 0
@@ -25,11 +31,11 @@ def step(what, holds):
     print(f"ok {steps} {what}")
 
 
-def client(secret):
-    """The tokens API as a user of the client makes it: a host and a key."""
+def client(secret, api=AccessTokensApi):
+    """An API as a user of the client makes it: a host and a key."""
     configuration = launchdarkly_api.Configuration(host=sys.argv[1])
     configuration.api_key["ApiKey"] = secret
-    return AccessTokensApi(launchdarkly_api.ApiClient(configuration))
+    return api(launchdarkly_api.ApiClient(configuration))
 
 
 def status(call):
@@ -152,5 +158,123 @@ code, _ = status(lambda: admin.get_token(made.id))
 step("a deleted token is gone", code == 404)
 code, body = status(lambda: client("jtn_pat_nonsense").get_tokens())
 step("nonsense is 401", code == 401 and body.code == "unauthorized")
+
+# Custom roles.
+roles = client(sys.argv[2], CustomRolesApi)
+services = StatementPost(effect="allow", actions=["createAccessToken"], resources=["service-token/*"])
+role = roles.post_custom_role(CustomRolePost(name="Operators", key="ops", description="who runs it", policy=[services]))
+step("a role is defined", (role.key, role.name, role.description) == ("ops", "Operators", "who runs it"))
+step("it stands on nothing", role.base_permissions == "no_access" and role.policy[0].actions == ["createAccessToken"])
+other = roles.post_custom_role(CustomRolePost(name="Lookers", key="look", basePermissions="reader", policy=[]))
+step("or on what a reader may", other.base_permissions == "reader" and other.policy == [])
+code, body = status(lambda: roles.post_custom_role(CustomRolePost(name="Again", key="ops", policy=[services])))
+step("a key is there once", code == 409 and body.code == "conflict")
+bad = StatementPost(effect="allow", actions=["*"], resources=["proj/key:*"])
+code, body = status(lambda: roles.post_custom_role(CustomRolePost(name="Bad", key="bad", policy=[bad])))
+step("a policy has to make sense", code == 400 and body.code == "invalid_request")
+step("a role is got by key", roles.get_custom_role("ops").id == role.id)
+step("and by id", roles.get_custom_role(role.id).key == "ops")
+code, body = status(lambda: roles.get_custom_role("nothing"))
+step("an unknown role is 404", code == 404 and body.code == "not_found")
+listed = roles.get_custom_roles()
+step("roles are listed", {item.key for item in listed.items} == {"ops", "look"} and listed.total_count == 2)
+paged = roles.get_custom_roles(limit=1, offset=1)
+step("page by page", len(paged.items) == 1 and paged.total_count == 2 and "offset=0" in paged.links["first"].href)
+
+# A token that may do what its roles say, now.
+by_role = admin.post_token(AccessTokenPost(name="by role", customRoleIds=["ops"]))
+step("roles are given by key and shown by id", by_role.custom_role_ids == [role.id])
+step("no role beside them", by_role.role is None and not by_role.inline_role)
+narrow = client(by_role.token)
+code, body = status(lambda: narrow.post_token(AccessTokenPost(name="no", role="reader")))
+step("what the role does not say is refused", code == 403 and body.code == "forbidden")
+minted = narrow.post_token(AccessTokenPost(name="yes", role="reader", serviceToken=True))
+code, _ = status(lambda: narrow.delete_token(minted.id))
+step("what it says works", minted.service_token and code == 403)
+change = operation("add", "/policy/0/actions/-", "deleteAccessToken")
+changed = roles.patch_custom_role("ops", PatchWithComment(patch=[change], comment="they clean up as well"))
+step("a role is changed with a comment", changed.policy[0].actions == ["createAccessToken", "deleteAccessToken"])
+step("and its tokens with it", narrow.delete_token(minted.id) is None)
+fields = [
+    operation("replace", "/name", "Operations"),
+    operation("remove", "/description"),
+    operation("replace", "/basePermissions", "reader"),
+]
+changed = roles.patch_custom_role(role.id, PatchWithComment(patch=fields))
+step("and without one, by id", (changed.name, changed.description, changed.base_permissions) == ("Operations", None, "reader"))
+code, _ = status(lambda: roles.patch_custom_role("ops", PatchWithComment(patch=[operation("replace", "/key", "x")])))
+step("a key stays", code == 400)
+both = admin.patch_token(by_role.id, [operation("replace", "/customRoleIds", [role.id, other.id])])
+step("a token is given another role by id", both.custom_role_ids == [role.id, other.id])
+
+# Members.
+members = client(sys.argv[2], AccountMembersApi)
+owner = members.get_member("me")
+step("me is whoever asks", (owner.email, owner.role) == ("owner@localhost", "owner"))
+invited = members.post_members(
+    [
+        NewMemberForm(email="ada@example.com", firstName="Ada", lastName="Lovelace", role="writer"),
+        NewMemberForm(email="bob@example.com", customRoles=["look"]),
+    ]
+)
+ada, bob = invited.items
+step("members are added together", invited.total_count == 2 and (ada.first_name, ada.role) == ("Ada", "writer"))
+step("custom roles are shown by id", ada.custom_roles == [] and bob.custom_roles == [other.id])
+step("they may begin at once", not ada.pending_invite and ada.verified and ada.mfa == "disabled" and ada.last_seen == 0)
+step("a member is got", members.get_member(ada.id) == ada)
+listed = members.get_members()
+step("members are listed", [item.id for item in listed.items] == [owner.id, ada.id, bob.id])
+for what, expected in [
+    ("query:LOVE", [ada]),
+    ("role:writer", [ada]),
+    ("role:admin|look", [owner, bob]),
+    (f"id:{ada.id}|{bob.id}", [ada, bob]),
+    ("email:bob@example.com|nobody@example.com", [bob]),
+    ("query:example.com,role:reader|writer", [ada]),
+]:
+    found = members.get_members(filter=what)
+    step(f"found by {what.split(':')[0]}", [item.id for item in found.items] == [item.id for item in expected])
+found = members.get_members(limit=1, offset=1, sort="-displayName")
+step("sorted and paged", [item.id for item in found.items] == [bob.id] and found.total_count == 3)
+code, _ = status(lambda: members.get_members(filter="shoe:44"))
+step("an unknown filter is refused", code == 400)
+again = [NewMemberForm(email="eve@example.com", role="reader"), NewMemberForm(email="ADA@example.com", role="reader")]
+code, body = status(lambda: members.post_members(again))
+step("an address is there once", code == 400 and body.code == "email_already_exists_in_account")
+step("and nobody was added", members.get_members().total_count == 3)
+changed = members.patch_member(ada.id, [operation("replace", "/role", "reader")])
+step("a member's role is changed", changed.role == "reader")
+changed = members.patch_member(ada.id, [operation("add", "/customRoles/0", role.id)])
+step("a custom role is given", changed.custom_roles == [role.id])
+changed = members.patch_member(ada.id, [operation("replace", "/customRoles", ["look"]), operation("replace", "/role", "writer")])
+step("both at once", changed.custom_roles == [other.id] and changed.role == "writer")
+changed = members.patch_member(ada.id, [operation("remove", "/customRoles/0")])
+step("and taken away", changed.custom_roles == [])
+code, _ = status(lambda: members.patch_member(ada.id, [operation("replace", "/email", "x@example.com")]))
+step("an address stays", code == 400)
+code, body = status(lambda: members.patch_member(owner.id, [operation("replace", "/role", "reader")]))
+step("so does the owner", code == 403 and body.code == "forbidden")
+step("delete answers nothing", members.delete_member(ada.id) is None)
+code, body = status(lambda: members.get_member(ada.id))
+step("a deleted member is gone", code == 404 and body.code == "not_found")
+
+# Who is asking, and in which version.
+identity = client(by_role.token, OtherApi).get_caller_identity()
+step("a caller is told who it is", (identity.token_id, identity.token_name) == (by_role.id, "by role"))
+step("and whose", (identity.member_id, identity.account_id) == (owner.id, by_role.owner_id))
+step("and of which kind", (identity.auth_kind, identity.token_kind, identity.service_token) == ("token", "personal", False))
+identity = client(service.token, OtherApi).get_caller_identity()
+step("a service token as well", (identity.token_kind, identity.service_token) == ("service", True))
+other_calls = client(sys.argv[2], OtherApi)
+versions = other_calls.get_versions()
+step("versions are told", versions.latest_version == versions.current_version == 20240415 and not versions.beta)
+step("and what there is", "tokens" in other_calls.get_root().links)
+
+# A role that is gone leaves its tokens without it.
+step("a role is deleted", roles.delete_custom_role("ops") is None)
+code, _ = status(lambda: roles.get_custom_role(role.id))
+step("and gone", code == 404)
+code, _ = status(lambda: narrow.post_token(AccessTokenPost(name="no", role="reader", serviceToken=True)))
+step("its tokens can't do it any more", code == 403)
 
 print(f"{steps} steps")

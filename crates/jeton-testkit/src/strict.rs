@@ -163,15 +163,18 @@ fn launchdarkly_numbers(value: &Value, place: &str) -> Look {
 fn launchdarkly_error(body: &Value, reply: &Reply) -> Look {
     let required: [(&str, bool, Shape); 3] =
         [("code", true, filled), ("message", true, filled), ("id", true, text)];
-    shaped(body, &required, &[("access", anything), ("reason", anything)])?;
+    shaped(body, &required, &[("access", anything), ("reason", anything), ("invalid_emails", texts_in)])?;
     require(
         body["id"].as_str() == reply.header("x-request-id"),
         "another id in the body than in the header",
     )?;
-    // A conflict has a name of its own where clients look for it.
-    let taken = ["conflict", "email_already_exists_in_account"].iter().any(|code| body["code"] == *code);
-    if reply.status == 409 && taken {
-        return Ok(());
+    // What is there already has a name of its own where clients look for it.
+    match (reply.status.as_u16(), body["code"].as_str()) {
+        (409, Some("conflict")) => return Ok(()),
+        (400, Some("email_already_exists_in_account")) => {
+            return require(body.get("invalid_emails").is_some(), "no address is named");
+        }
+        _ => {}
     }
     let code = match reply.status.as_u16() {
         400 | 408 | 413 => "invalid_request",

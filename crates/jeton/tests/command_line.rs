@@ -37,11 +37,13 @@ fn help(command: &[String]) -> String {
 fn the_help_of_every_command_has_an_example_that_is_one() {
     let commands = commands();
     let names: Vec<_> = commands.iter().map(|command| command.join(" ")).collect();
-    let expected = "/serve/config/recover/check/backup/healthcheck/login/logout/token/member/role/completions/man\
+    let expected = "/serve/config/recover/check/backup/healthcheck/login/logout/token/member/role/explain/policy\
+                    /completions/man\
                     /config check\
                     /token list/token create/token get/token rename/token rotate/token revoke\
                     /member list/member get/member me/member add/member set-role/member remove\
-                    /role list/role get/role create/role edit/role delete";
+                    /role list/role get/role create/role edit/role delete\
+                    /policy check/policy test";
     assert_eq!(names, expected.split('/').collect::<Vec<_>>());
     for command in &commands {
         let help = help(command);

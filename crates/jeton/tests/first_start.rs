@@ -27,10 +27,8 @@ fn curl_lines(welcome: &str) -> Vec<&str> {
 
 /// Does what pasting does.
 fn paste(line: &str) -> Reply {
-    let line = format!("{line} -q -sS --max-time 30 -w '\\n%{{http_code}}'");
-    let printed = run(Command::new("sh").args(["-c", &line])).success();
-    let (body, status) = printed.rsplit_once('\n').unwrap();
-    Reply { status: status.parse().unwrap(), body: body.to_owned() }
+    let line = format!("{line} -q -sS --max-time 30 -w '{}'", Reply::TOLD);
+    Reply::printed(&run(Command::new("sh").args(["-c", &line])).success())
 }
 
 #[test]

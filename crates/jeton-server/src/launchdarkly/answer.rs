@@ -49,6 +49,9 @@ struct ErrorBody<'a> {
     access: Option<Access<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Reason>,
+    /// The addresses that stand in the way of new members.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invalid_emails: Option<[&'a str; 1]>,
 }
 
 /// What was asked for, where a policy said no.
@@ -86,8 +89,19 @@ pub(super) fn tell_maybe(trouble: &Trouble, id: Option<&RequestId>) -> Response 
         }
         _ => None,
     };
+    let taken = match trouble {
+        Trouble::Refused(Refusal::EmailTaken { email }) => Some([email.as_str()]),
+        _ => None,
+    };
     let (access, reason) = denied.unzip();
-    let body = ErrorBody { code, message: harmless(&message), id: id.map(RequestId::as_str), access, reason };
+    let body = ErrorBody {
+        code,
+        message: harmless(&message),
+        id: id.map(RequestId::as_str),
+        access,
+        reason,
+        invalid_emails: taken,
+    };
     let mut response = json(status, &body);
     let headers = response.headers_mut();
     if let Trouble::TooManyRequests(verdict) = trouble {
@@ -164,7 +178,7 @@ fn refused(refusal: &Refusal) -> (StatusCode, &'static str, String) {
         Refusal::NoSuchToken | Refusal::NoSuchMember | Refusal::NoSuchCustomRole => {
             (StatusCode::NOT_FOUND, "not_found")
         }
-        Refusal::EmailTaken { .. } => (StatusCode::CONFLICT, "email_already_exists_in_account"),
+        Refusal::EmailTaken { .. } => (StatusCode::BAD_REQUEST, "email_already_exists_in_account"),
         Refusal::RoleKeyTaken { .. } => (StatusCode::CONFLICT, "conflict"),
         Refusal::NoSuchRole { .. }
         | Refusal::ServiceScopeFixed

@@ -283,10 +283,22 @@ impl Server {
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
+    /// Empty if the body has no type.
+    pub(crate) content_type: String,
     pub(crate) body: String,
 }
 
 impl Reply {
+    /// What curl says of a reply after its body, for the option `-w`.
+    pub(crate) const TOLD: &str = r"\n%{http_code} %{content_type}";
+
+    /// Reads what curl printed.
+    pub(crate) fn printed(printed: &str) -> Self {
+        let (body, told) = printed.rsplit_once('\n').unwrap();
+        let (status, content_type) = told.split_once(' ').unwrap();
+        Self { status: status.parse().unwrap(), content_type: content_type.to_owned(), body: body.to_owned() }
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
@@ -295,10 +307,8 @@ impl Reply {
 /// Asks with the real curl.
 pub(crate) fn curl(arguments: &[&str]) -> Reply {
     let mut command = Command::new("curl");
-    command.args(["-q", "-sS", "--max-time", "30", "-w", "\n%{http_code}"]).args(arguments);
-    let printed = run(command.stdin(Stdio::null())).success();
-    let (body, status) = printed.rsplit_once('\n').unwrap();
-    Reply { status: status.parse().unwrap(), body: body.to_owned() }
+    command.args(["-q", "-sS", "--max-time", "30", "-w", Reply::TOLD]).args(arguments);
+    Reply::printed(&run(command.stdin(Stdio::null())).success())
 }
 
 /// The secret in a data directory's `owner-token`.
