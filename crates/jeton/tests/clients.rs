@@ -10,7 +10,8 @@ mod support;
 
 use std::process::Command;
 
-use support::{Server, left_out, owner_token, run};
+use rcgen::{CertificateParams, KeyPair};
+use support::{Server, left_out, owner_token, run, serve};
 
 fn script(name: &str) -> String {
     format!("{}/../../tests/clients/{name}", env!("CARGO_MANIFEST_DIR"))
@@ -20,7 +21,26 @@ fn script(name: &str) -> String {
 fn against_a_server(client: &mut Command) {
     let scratch = tempfile::tempdir().unwrap();
     let server = Server::start(scratch.path());
-    let printed = run(client.arg(server.url("")).arg(owner_token(scratch.path()))).success();
+    let url = server.url("");
+    let printed = run(client.arg(url).arg(owner_token(scratch.path()))).success();
+    print!("{printed}");
+    assert!(printed.ends_with(" steps\n"), "{printed}");
+    server.stop();
+}
+
+/// The same over TLS, with a certificate that the client is told to trust by the variable of its platform.
+fn against_a_server_with_tls(client: &mut Command, trust: &str) {
+    let scratch = tempfile::tempdir().unwrap();
+    let file = |name: &str| scratch.path().join(name);
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().self_signed(&key).unwrap();
+    std::fs::write(file("cert.pem"), certificate.pem()).unwrap();
+    std::fs::write(file("key.pem"), key.serialize_pem()).unwrap();
+    let mut command = serve(&file("data"));
+    command.arg("--tls-cert").arg(file("cert.pem")).arg("--tls-key").arg(file("key.pem"));
+    let server = Server::start_with(&mut command);
+    let url = format!("https://{}", server.address());
+    let printed = run(client.arg(url).arg(owner_token(&file("data"))).env(trust, file("cert.pem"))).success();
     print!("{printed}");
     assert!(printed.ends_with(" steps\n"), "{printed}");
     server.stop();
@@ -46,11 +66,24 @@ fn an_official_launchdarkly_client_for_python_that_takes_no_null_does_its_token_
 
 #[test]
 fn the_official_launchdarkly_client_for_typescript_does_its_whole_work() {
+    if let Some(mut client) = typescript() {
+        against_a_server(&mut client);
+    }
+}
+
+#[test]
+fn the_official_launchdarkly_client_for_typescript_does_its_whole_work_over_tls() {
+    if let Some(mut client) = typescript() {
+        against_a_server_with_tls(&mut client, "NODE_EXTRA_CA_CERTS");
+    }
+}
+
+fn typescript() -> Option<Command> {
     let Some(modules) = std::env::var_os("JETON_TEST_NODE_MODULES") else {
-        return left_out(
-            "the official TypeScript client: scripts/test installs it and sets JETON_TEST_NODE_MODULES",
-        );
+        left_out("the official TypeScript client: scripts/test installs it and sets JETON_TEST_NODE_MODULES");
+        return None;
     };
     let mut client = Command::new("node");
-    against_a_server(client.arg(script("typescript/launchdarkly.mjs")).arg(modules));
+    client.arg(script("typescript/launchdarkly.mjs")).arg(modules);
+    Some(client)
 }
