@@ -14,7 +14,7 @@ use rustls::ServerConfig;
 use serde_json::{Value, json};
 use support::responder::{Asked, Responder};
 use support::terminal::Seated;
-use support::{Ended, Server, jeton, owner_token, run, run_with_input};
+use support::{Ended, Server, jeton, owner_token, run, run_with_input, serve};
 use tempfile::{TempDir, tempdir};
 
 /// A server, a home to log in from, and the owner's secret.
@@ -815,6 +815,21 @@ fn a_member_a_role_a_token_and_a_refusal_explained() {
     assert_eq!(with("token create --name more --role reader --service").code(), 1, "the role was all it had");
     owner("member remove ada@example.com --yes");
     assert!(!owner("member list").contains("ada@example.com"));
+}
+
+#[test]
+fn a_password_logs_in_for_a_day() {
+    let dir = tempdir().unwrap();
+    let mut command = serve(&dir.path().join("data"));
+    let server = Server::start_with(command.env("JETON_OWNER_PASSWORD", "correct horse"));
+    let line = format!("login --url {} --email owner@localhost", server.url(""));
+    let refused = run_with_input(&mut at_home(dir.path(), &line), "wrong horse\n");
+    assert!(refused.code() == 1 && refused.stderr.contains("Invalid username or password"), "{refused:?}");
+    run_with_input(&mut at_home(dir.path(), &line), "correct horse\n").success();
+    let shown = run(&mut at_home(dir.path(), "member me")).success();
+    assert!(shown.contains("owner@localhost"), "{shown}");
+    let listed = run(&mut at_home(dir.path(), "token list --json")).success();
+    assert!(!listed.contains("jtn_log") && listed.contains("\"totalCount\":1"), "{listed}");
 }
 
 #[test]
