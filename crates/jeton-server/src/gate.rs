@@ -75,8 +75,20 @@ impl Gate {
         }
     }
 
-    /// Lets a password be tried for this address, unless too many were wrong.
-    pub(crate) fn admit_password(&self, service: &Service, email: &str) -> Result<(), Trouble> {
+    /// Lets a password be tried for this e-mail address, unless too many were wrong, for it or from there: looking at one
+    /// costs more than anything else that strangers can ask for.
+    pub(crate) fn admit_password(&self, service: &Service, peer: Peer, email: &str) -> Result<(), Trouble> {
+        let now = millis(service);
+        let for_it = self.passwords.peek(self.password_key(email), now);
+        let from_there = self.failures.peek(self.key_of(peer), now);
+        match [for_it, from_there].into_iter().flatten().find(|verdict| !verdict.allowed) {
+            Some(verdict) => Err(Trouble::TooManyFailures(verdict)),
+            None => Ok(()),
+        }
+    }
+
+    /// As [`Gate::admit_password`], for somebody who is signed in: others behind the same address don't hold them up.
+    pub(crate) fn admit_own_password(&self, service: &Service, email: &str) -> Result<(), Trouble> {
         match self.passwords.peek(self.password_key(email), millis(service)) {
             Some(verdict) if !verdict.allowed => Err(Trouble::TooManyFailures(verdict)),
             _ => Ok(()),

@@ -89,6 +89,7 @@ impl Service {
         new: &str,
     ) -> Result<Arc<Member>, Error> {
         let member = self.member(session, id)?;
+        self.may_set_password(session, &member)?;
         if session.caller().is_person(id)
             && member.password.is_some()
             && !self.is_password(current.unwrap_or_default(), member.password.as_ref()).await?

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jeton_core::change::{Event, Expectation, Proposal};
 use jeton_core::command::{AddMember, ChangeMember};
-use jeton_core::member::{FIRST_NUMBER, Member, Standing};
+use jeton_core::member::{FIRST_NUMBER, Member, PasswordHash, Standing};
 use jeton_core::refusal::Refusal;
 use jeton_core::rule::{self, MemberFacts};
 use jeton_store::Outcome;
@@ -69,6 +69,28 @@ impl Service {
             current = self.renewed(&current)?;
         }
         Err(Failure::Contended.into())
+    }
+
+    /// Whether these members could be added now, apart from their passwords: asked before these are hashed, which is a
+    /// lot of work to do for somebody who may not.
+    ///
+    /// # Errors
+    /// As [`Service::add_members`].
+    pub async fn may_add_members(&self, session: &Session, commands: &[AddMember]) -> Result<(), Error> {
+        self.additions(session, commands).await.map(drop)
+    }
+
+    /// Whether a member's password could be set now: asked before it is looked at.
+    ///
+    /// # Errors
+    /// As [`Service::change_member`].
+    pub fn may_set_password(&self, session: &Session, member: &Member) -> Result<(), Error> {
+        let password = Some(PasswordHash::new(String::new()));
+        let command = ChangeMember { password, ..ChangeMember::default() };
+        let facts = MemberFacts { number: member.number, members: 0, email_taken: false };
+        let (directory, limits) = (self.inner.index.directory(), &self.inner.limits);
+        rule::change_member(session.caller(), member, &command, facts, directory, limits, self.now())?;
+        Ok(())
     }
 
     async fn additions(&self, session: &Session, commands: &[AddMember]) -> Result<Vec<Proposal>, Error> {

@@ -188,6 +188,38 @@ async fn a_login_by_a_narrow_token_is_as_narrow() {
         .expect(403);
 }
 
+/// The other way round: a password set by a narrow token would be the way out of its bounds.
+#[tokio::test]
+async fn a_narrow_token_sets_no_password() {
+    let jeton = Jeton::start().await;
+    let narrow = call(&jeton, &jeton.owner.secret, "POST", TOKENS, json!({ "role": "admin" })).await;
+    let narrow = narrow.expect(201).string("token");
+    let new = json!({ "new_password": "battery staple" });
+    canvus(&jeton, &narrow, "POST", "/api/v1/users/1000/password", new).await.expect(403);
+    canvus(&jeton, &narrow, "PATCH", "/api/v1/users/1000", json!({ "password": "battery staple" }))
+        .await
+        .expect(403);
+    login(&jeton, json!({ "email": "owner@example.com", "password": "battery staple" })).await.expect(401);
+}
+
+/// Whoever may not set a password does not make the server work for it either, nor does an address that fails too often.
+#[tokio::test]
+async fn no_password_is_hashed_for_those_who_may_not() {
+    let jeton = Jeton::start().await;
+    let reader = jeton.add_member(1500, BaseRole::Reader).await;
+    let too_short = json!({ "password": "short" });
+    // The length would be found first if the password were looked at.
+    canvus(&jeton, &reader.secret, "PATCH", "/api/v1/users/1000", too_short).await.expect(403);
+    let members = json!([{ "email": "a@example.com", "password": "short" }]);
+    call(&jeton, &reader.secret, "POST", MEMBERS, members).await.expect(403);
+    let new = json!({ "new_password": "short" });
+    canvus(&jeton, &reader.secret, "POST", "/api/v1/users/1000/password", new).await.expect(403);
+    for _ in 0..100 {
+        canvus(&jeton, "garbage", "GET", USERS, Value::Null).await.expect(401);
+    }
+    login(&jeton, json!({ "email": "new@example.com", "password": "wrong horse" })).await.expect(429);
+}
+
 #[tokio::test]
 async fn wrong_passwords_are_slowed_and_tokens_are_not() {
     let jeton = Jeton::start().await;

@@ -77,7 +77,8 @@ pub fn add_member(
 
 /// Decides whether the caller may change this member so. `None` means that they may, and nothing would be different.
 ///
-/// Everybody changes their own name, address and password; everything else needs an action.
+/// Everybody changes their own name and, with a token that may all that they may, their address and password; everything
+/// else needs an action.
 ///
 /// # Errors
 /// Refusals about rights, the owner, the address, texts and roles.
@@ -109,6 +110,9 @@ pub fn change_member(
     }
     if !own {
         check_strength(caller, before, roles)?;
+    } else if command.email.is_some() || command.password.is_some() {
+        // Who logs in with a password may all that the member may, so a narrow token must not choose it.
+        check_whole(caller, before, roles)?;
     }
     let mut after = before.clone();
     if let Some(email) = &command.email {
@@ -198,6 +202,14 @@ fn check_gift(caller: &Caller, member: &Member, roles: &impl Roles) -> Result<()
 fn check_strength(caller: &Caller, member: &Member, roles: &impl Roles) -> Result<(), Refusal> {
     let looks = member.custom_roles.is_empty() && member.role <= BaseRole::Reader;
     if looks || caller.authority().surely_covers(&authority(member, roles)) {
+        return Ok(());
+    }
+    Err(Refusal::StrongerMember)
+}
+
+/// Whether the caller's token brings all that its owner may.
+fn check_whole(caller: &Caller, member: &Member, roles: &impl Roles) -> Result<(), Refusal> {
+    if caller.authority().surely_covers(&authority(member, roles)) {
         return Ok(());
     }
     Err(Refusal::StrongerMember)

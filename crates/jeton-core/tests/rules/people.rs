@@ -3,7 +3,7 @@
 use jeton_core::caller::Caller;
 use jeton_core::command::{AddMember, ChangeMember, ChangeRole, DefineRole};
 use jeton_core::id::MemberId;
-use jeton_core::member::{Member, Standing};
+use jeton_core::member::{Member, PasswordHash, Standing};
 use jeton_core::policy::Effect::{Allow, Deny};
 use jeton_core::policy::Policy;
 use jeton_core::role::BasePermissions;
@@ -152,6 +152,25 @@ fn addresses() {
     assert_eq!(add(&caller(Admin), &newcomer(Reader), taken), "address taken");
     let full = MemberFacts { members: 100_000, ..FACTS };
     assert_eq!(add(&caller(Admin), &newcomer(Reader), full), "account full");
+}
+
+/// A token that may less than its owner would become its owner by setting a password and logging in.
+#[test]
+fn a_narrow_token_sets_no_password() {
+    let cast = Cast::default();
+    let password = || ChangeMember {
+        password: Some(PasswordHash::new("$argon2id$".to_owned())),
+        ..ChangeMember::default()
+    };
+    let email = ChangeMember { email: Some("n@example.com".to_owned()), ..ChangeMember::default() };
+    for role in BaseRole::ALL {
+        assert_eq!(change(&caller(role), &member(role), &password()), "yes", "{role:?}");
+        for scope in [Scope::Base(NoAccess), inline(&[(Allow, "*", "service-token/*")])] {
+            let narrow = cast.caller(&personal(&member(role), scope), &member(role));
+            assert_eq!(change(&narrow, &member(role), &password()), "stronger member", "{role:?}");
+            assert_eq!(change(&narrow, &member(role), &email), "stronger member", "{role:?}");
+        }
+    }
 }
 
 fn policy() -> Policy {

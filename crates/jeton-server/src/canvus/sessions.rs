@@ -34,7 +34,7 @@ async fn logged_in(stranger: Stranger) -> Result<Response, Trouble> {
     let (service, gate) = (&shared.service, &shared.gate);
     let (done, email) = match Credentials::read(&body)? {
         Credentials::Password { email, password } => {
-            gate.admit_password(service, &email)?;
+            gate.admit_password(service, peer, &email)?;
             (service.login(&email, &password).await, Some(email))
         }
         Credentials::Token(token) => (service.login_with(&token).await, None),

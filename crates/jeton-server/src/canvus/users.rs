@@ -60,10 +60,14 @@ pub(super) async fn create(ask: Ask) -> Result<Response, Trouble> {
 }
 
 pub(super) async fn patch(ask: Ask) -> Result<Response, Trouble> {
-    let id = user(&ask)?.id;
+    let member = user(&ask)?;
+    let id = member.id;
     let body: Fields = json::decode(&ask.body)?;
     let password = match &body.password {
-        Some(password) => Some(ask.service().hash_password(password).await?),
+        Some(password) => {
+            ask.service().may_set_password(&ask.session, &member)?;
+            Some(ask.service().hash_password(password).await?)
+        }
         None => None,
     };
     let command = |member: &Member| {
@@ -106,7 +110,7 @@ pub(super) async fn password(ask: Ask) -> Result<Response, Trouble> {
     let body: Passwords = json::decode(&ask.body)?;
     let service = ask.service();
     let email = &ask.session.caller().member.email;
-    ask.shared.gate.admit_password(service, email)?;
+    ask.shared.gate.admit_own_password(service, email)?;
     let current = body.current_password.as_deref();
     match service.set_password(&ask.session, id, current, &body.new_password).await {
         Ok(member) => Ok(shown(&member)),

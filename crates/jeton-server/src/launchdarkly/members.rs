@@ -64,13 +64,19 @@ pub(super) async fn add(ask: Ask) -> Result<Response, Trouble> {
             "The body must be an array of 1 to {MOST_AT_ONCE} members, each with an email"
         )));
     }
+    let mut passwords = Vec::with_capacity(body.len());
     let mut commands = Vec::with_capacity(body.len());
-    for (at, Object(post)) in body.into_iter().enumerate() {
-        let password = match &post.password {
-            Some(password) => Some(ask.service().hash_password(password).await?),
-            None => None,
-        };
-        commands.push(AddMember { password, ..post.into_command(at)? });
+    for (at, Object(mut post)) in body.into_iter().enumerate() {
+        passwords.push(post.password.take());
+        commands.push(post.into_command(at)?);
+    }
+    if passwords.iter().any(Option::is_some) {
+        ask.service().may_add_members(&ask.session, &commands).await?;
+    }
+    for (command, password) in commands.iter_mut().zip(passwords) {
+        if let Some(password) = password {
+            command.password = Some(ask.service().hash_password(&password).await?);
+        }
     }
     let added = ask.service().add_members(&ask.session, &commands).await?;
     let items: Vec<_> = added.iter().map(|member| record(&ask, member)).collect();
