@@ -57,13 +57,15 @@ impl Schemas {
             "type" => list(said).iter().any(|kind| is_of(kind.as_str().unwrap(), value)),
             "const" => value == said,
             "enum" => list(said).contains(value),
-            "pattern" => value.as_str().is_none_or(|text| self.patterns[said.as_str().unwrap()].is_match(text)),
+            "pattern" => {
+                value.as_str().is_none_or(|text| self.patterns[said.as_str().unwrap()].is_match(text))
+            }
             "minLength" => value.as_str().is_none_or(|text| text.chars().count() >= count(said)),
             "maxLength" => value.as_str().is_none_or(|text| text.chars().count() <= count(said)),
             "minItems" => value.as_array().is_none_or(|items| items.len() >= count(said)),
             "maxItems" => value.as_array().is_none_or(|items| items.len() <= count(said)),
-            "minimum" => value.as_i64().is_none_or(|number| number >= said.as_i64().unwrap()),
-            "maximum" => value.as_i64().is_none_or(|number| number <= said.as_i64().unwrap()),
+            "minimum" => integer(value).is_none_or(|number| number >= integer(said).unwrap()),
+            "maximum" => integer(value).is_none_or(|number| number <= integer(said).unwrap()),
             "required" => value.as_object().is_none_or(|members| {
                 list(said).iter().all(|name| members.contains_key(name.as_str().unwrap()))
             }),
@@ -122,11 +124,15 @@ fn count(value: &Value) -> usize {
     usize::try_from(value.as_u64().expect("a length")).unwrap()
 }
 
+fn integer(value: &Value) -> Option<i128> {
+    value.as_i64().map(i128::from).or(value.as_u64().map(i128::from))
+}
+
 fn is_of(kind: &str, value: &Value) -> bool {
     match kind {
         "null" => value.is_null(),
         "boolean" => value.is_boolean(),
-        "integer" => value.is_i64() || value.is_u64(),
+        "integer" => integer(value).is_some(),
         "string" => value.is_string(),
         "array" => value.is_array(),
         "object" => value.is_object(),
@@ -141,7 +147,8 @@ fn compile(value: &Value, patterns: &mut HashMap<String, Regex>) {
         Value::Object(members) => {
             if let Some(pattern) = members.get("pattern").and_then(Value::as_str) {
                 // JavaScript and Python write a character by its number like this, and Rust with braces.
-                let ours = Regex::new(r"\\u([0-9a-f]{4})").unwrap().replace_all(pattern, r"\x{$1}").into_owned();
+                let ours =
+                    Regex::new(r"\\u([0-9a-f]{4})").unwrap().replace_all(pattern, r"\x{$1}").into_owned();
                 patterns.insert(pattern.to_owned(), Regex::new(&ours).unwrap());
             }
             members.values().for_each(|member| compile(member, patterns));
@@ -160,7 +167,11 @@ mod tests {
     fn each_keyword_lets_the_right_pass_and_the_wrong_not() {
         let cases = [
             (json!({ "type": ["string", "null"] }), vec![json!("a"), json!(null)], vec![json!(1)]),
-            (json!({ "type": "integer", "minimum": 1, "maximum": 3 }), vec![json!(3)], vec![json!(0), json!(4)]),
+            (
+                json!({ "type": "integer", "minimum": 1, "maximum": 3 }),
+                vec![json!(3)],
+                vec![json!(0), json!(4)],
+            ),
             (json!({ "type": "integer" }), vec![json!(-3)], vec![json!(1.5), json!("1")]),
             (json!({ "const": "" }), vec![json!("")], vec![json!(" ")]),
             (json!({ "enum": [1, null] }), vec![json!(null)], vec![json!(2)]),
