@@ -9,7 +9,6 @@ mod body;
 mod identity;
 mod list;
 mod members;
-mod object;
 mod paging;
 mod patch;
 mod roles;

@@ -11,12 +11,12 @@ use jeton_core::refusal::Refusal;
 use jeton_core::role::BaseRole;
 use serde::Deserialize;
 
-use super::object::Object;
 use super::paging::{self, Links};
 use super::patch::{Patch, Patchable};
 use super::{answer, wire};
 use crate::ask::Ask;
 use crate::http::json;
+use crate::http::object::Object;
 use crate::trouble::Trouble;
 
 const MEMBER: usize = 3;
