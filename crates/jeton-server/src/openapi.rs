@@ -51,7 +51,8 @@ fn assembled() -> Value {
         let paths = piece["paths"].as_object_mut().into_iter().flatten();
         for (_, path) in paths {
             // Beside its methods a path has the parameters that they share.
-            let methods = path.as_object_mut().into_iter().flatten().filter(|(name, _)| *name != "parameters");
+            let methods =
+                path.as_object_mut().into_iter().flatten().filter(|(name, _)| *name != "parameters");
             methods.for_each(|(method, operation)| add_what_all_answer(surface, method, operation));
         }
         merge(&mut document, piece);
