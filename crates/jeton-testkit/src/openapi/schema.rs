@@ -108,11 +108,11 @@ impl Schemas {
 
 /// The first fault, with the way to it.
 fn first(mut faults: impl Iterator<Item = (String, Option<String>)>) -> Option<String> {
-    faults.find_map(|(place, fault)| Some(format!("/{place}{}{}", separator(&fault), fault?)))
-}
-
-fn separator(fault: &Option<String>) -> &'static str {
-    if fault.as_ref().is_some_and(|fault| fault.starts_with('/')) { "" } else { ": " }
+    faults.find_map(|(place, fault)| {
+        let fault = fault?;
+        let separator = if fault.starts_with('/') { "" } else { ": " };
+        Some(format!("/{place}{separator}{fault}"))
+    })
 }
 
 /// The items of a list; what is none stands for a list of one.
