@@ -24,12 +24,22 @@ use crate::Shared;
 use crate::ask::{self, Ask};
 use crate::gate::Prefers;
 use crate::http::query;
-use crate::routes;
+use crate::routes::{self, Path};
 use crate::trouble::Trouble;
 
 pub(crate) use answer::tell;
 
+/// Where the dialect lives.
+pub(crate) const BASE: &str = "/api/v1";
+
 pub(crate) fn routes() -> Router<Arc<Shared>> {
+    let nothing = any(no_such_route);
+    let root = Router::new().route(BASE, nothing.clone()).route(&format!("{BASE}/"), nothing.clone());
+    root.merge(routes::under(BASE, paths(), nothing))
+}
+
+/// Every path there is, after the base.
+pub(crate) fn paths() -> Vec<Path> {
     let list = methods()
         .get(|State(shared), request| run(shared, request, tokens::list))
         .post(|State(shared), request| run(shared, request, tokens::create));
@@ -44,8 +54,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .get(|State(shared), request| run(shared, request, users::get))
         .patch(|State(shared), request| run(shared, request, users::patch))
         .delete(|State(shared), request| run(shared, request, users::delete));
-    let paths = [
-        ("", any(no_such_route)),
+    vec![
         ("/users/{id}/access-tokens", list),
         ("/users/{id}/access-tokens/{token}", single),
         ("/users", users),
@@ -72,8 +81,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         ("/users/password/validate-reset-token", methods().get(sessions::mailed_token)),
         ("/server-info", methods().get(server_info)),
         ("/server-config", methods().get(server_config)),
-    ];
-    routes::under("/api/v1", paths, any(no_such_route))
+    ]
 }
 
 /// What every path has: other methods are refused.

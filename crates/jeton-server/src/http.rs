@@ -27,6 +27,8 @@ pub mod request_id;
 pub mod serve;
 pub mod tls;
 
+pub(crate) mod object;
+
 mod connection;
 mod vitals;
 mod wire;

@@ -9,7 +9,6 @@ mod body;
 mod identity;
 mod list;
 mod members;
-mod object;
 mod paging;
 mod patch;
 mod roles;
@@ -32,12 +31,20 @@ use crate::ask::{self, Ask};
 use crate::gate::Prefers;
 use crate::http::cors;
 use crate::http::request_id::RequestId;
-use crate::routes;
+use crate::routes::{self, Path};
 use crate::trouble::Trouble;
 
 pub(crate) use answer::tell;
 
+/// Where the dialect lives.
+pub(crate) const BASE: &str = "/api/v2";
+
 pub(crate) fn routes() -> Router<Arc<Shared>> {
+    routes::under(BASE, paths(), any(no_such_route))
+}
+
+/// Every path there is, after the base.
+pub(crate) fn paths() -> Vec<Path> {
     let collection = methods()
         .get(|State(shared), request| run(shared, request, list::tokens))
         .post(|State(shared), request| run(shared, request, tokens::create));
@@ -59,7 +66,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .get(|State(shared), request| run(shared, request, roles::get))
         .patch(|State(shared), request| run(shared, request, roles::patch))
         .delete(|State(shared), request| run(shared, request, roles::remove));
-    let paths = [
+    vec![
         ("", methods().get(root)),
         ("/tokens", collection),
         ("/tokens/{id}", single),
@@ -71,8 +78,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         ("/account", methods().get(|State(shared), request| run(shared, request, identity::account))),
         ("/caller-identity", methods().get(|State(shared), request| run(shared, request, identity::caller))),
         ("/versions", methods().get(|State(shared), request| run(shared, request, identity::versions))),
-    ];
-    routes::under("/api/v2", paths, any(no_such_route))
+    ]
 }
 
 /// What every path has: preflights are answered, other methods are refused.

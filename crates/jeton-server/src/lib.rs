@@ -14,6 +14,7 @@
 //! | `pages` | lists that are too long for one piece |
 //! | `explain` | why a token may do something, or why not |
 //! | `operations` | whether the server lives and is ready |
+//! | [`openapi`] | the document of all of it |
 
 mod ask;
 mod canvus;
@@ -21,6 +22,7 @@ mod explain;
 mod gate;
 pub mod http;
 mod launchdarkly;
+pub mod openapi;
 mod operations;
 mod pages;
 mod routes;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
@@ -11,20 +12,28 @@ use jeton_core::refusal::Refusal;
 use serde_json::json;
 
 use crate::Shared;
-use crate::explain;
 use crate::http::body::BodyRefused;
+use crate::routes::Path;
 use crate::trouble::{Trouble, harmless};
+use crate::{explain, openapi};
 
 pub(crate) fn routes() -> Router<Arc<Shared>> {
-    Router::new()
-        .route("/healthz", get(healthz).fallback(no_such_method))
-        .route("/readyz", get(readyz).fallback(no_such_method))
-        .route("/explain", get(explain::explain).fallback(no_such_method))
+    paths().into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods))
+}
+
+/// Every path there is.
+pub(crate) fn paths() -> Vec<Path> {
+    vec![
+        ("/healthz", get(healthz).fallback(no_such_method)),
+        ("/readyz", get(readyz).fallback(no_such_method)),
+        ("/explain", get(explain::explain).fallback(no_such_method)),
+        ("/openapi.json", get(openapi::openapi).fallback(no_such_method)),
+    ]
 }
 
 /// The process answers. Whether it can do its work is for `readyz` to say.
 async fn healthz() -> Response {
-    reply(StatusCode::OK, r#"{"status":"ok"}"#.to_owned())
+    reply(StatusCode::OK, r#"{"status":"ok"}"#)
 }
 
 /// The index is built and the committer takes changes.
@@ -45,10 +54,10 @@ async fn no_such_method() -> Response {
     tell(&Trouble::NoSuchMethod)
 }
 
-pub(crate) fn reply(status: StatusCode, body: String) -> Response {
+pub(crate) fn reply(status: StatusCode, body: impl Into<Body>) -> Response {
     let json = HeaderValue::from_static("application/json");
     let no_store = HeaderValue::from_static("no-store");
-    (status, [(CONTENT_TYPE, json), (CACHE_CONTROL, no_store)], body).into_response()
+    (status, [(CONTENT_TYPE, json), (CACHE_CONTROL, no_store)], body.into()).into_response()
 }
 
 /// A problem in the form of RFC 9457.

@@ -6,12 +6,15 @@ use axum::routing::{MethodRouter, Router};
 
 use crate::Shared;
 
+/// A path, and what it does with which method.
+pub(crate) type Path = (&'static str, MethodRouter<Arc<Shared>>);
+
 /// The routes of a surface: these paths under `base`, and `otherwise`, in the surface's own words, for all others there.
 ///
 /// Each path may end in a slash. It is not redirected, because some clients follow no redirect on a write.
 pub(crate) fn under(
     base: &str,
-    paths: impl IntoIterator<Item = (&'static str, MethodRouter<Arc<Shared>>)>,
+    paths: impl IntoIterator<Item = Path>,
     otherwise: MethodRouter<Arc<Shared>>,
 ) -> Router<Arc<Shared>> {
     let rest = Router::new().route(&format!("{base}/{{*rest}}"), otherwise);

@@ -3,7 +3,8 @@
 //!
 //! A [`Jeton`] checks itself when it is dropped: the index that followed the changes equals one that is built anew from
 //! the store, the change log is dense and complete, and no secret that was ever shown stands in anything that was
-//! stored or answered elsewhere. Every single reply is looked at too, as the strictest clients would.
+//! stored or answered elsewhere. Every single reply is looked at too, as the strictest clients would, and
+//! compared with the OpenAPI document.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,6 +15,7 @@
 mod clock;
 mod entropy;
 pub mod fuzz;
+pub mod openapi;
 mod reply;
 mod server;
 mod strict;

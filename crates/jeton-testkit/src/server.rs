@@ -23,7 +23,7 @@ use jeton_service::{Clock, Entropy, Service};
 use jeton_store::{Outcome, Sqlite, Store};
 use tower::ServiceExt;
 
-use crate::{FakeClock, Reply, SeededEntropy, strict};
+use crate::{FakeClock, Reply, SeededEntropy, openapi, strict};
 
 /// A whole server in the process. See the [crate documentation](crate) for what it checks when it is dropped.
 pub struct Jeton {
@@ -106,10 +106,12 @@ impl Jeton {
     /// back has to satisfy the strictest clients.
     pub async fn exchange(&self, request: Request<Body>) -> Reply {
         let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+        let routed_by = tunnelled(&request).unwrap_or_else(|| method.clone());
         let (parts, body) = self.open(request).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         let reply = Reply { status: parts.status, headers: parts.headers, body };
         strict::check(&method, &path, &reply);
+        openapi::check(&routed_by, &path, &reply);
         self.note_secrets(&method, &path, &reply);
         reply
     }
@@ -228,6 +230,13 @@ impl Jeton {
     pub fn kind_of(&self, secret: &str) -> TokenKind {
         self.service.authenticate(secret).expect("a good secret").caller().kind
     }
+}
+
+/// The method that a POST names in its header, where the path's dialect looks there.
+fn tunnelled(request: &Request<Body>) -> Option<String> {
+    let wanted = request.headers().get("x-http-method-override")?.to_str().ok()?.to_uppercase();
+    let looked_at = request.method() == Method::POST && request.uri().path().starts_with("/api/v2");
+    (looked_at && ["PATCH", "PUT", "DELETE"].contains(&wanted.as_str())).then_some(wanted)
 }
 
 /// Whether a text holds one of these secrets, which all begin alike and are of one length.

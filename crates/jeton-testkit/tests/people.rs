@@ -554,3 +554,20 @@ async fn a_custom_role_takes_the_place_of_a_members_base_role() {
     let shown = call(&jeton, &owner, "GET", &path, Value::Null).await.expect(200).json();
     assert_eq!(shown["customRoles"], json!([]), "a role that is gone is not shown");
 }
+
+/// The order in which somebody wrote fields down is nobody's contract.
+#[tokio::test]
+async fn an_array_is_not_read_as_the_object_it_could_stand_for() {
+    let jeton = Jeton::start().await;
+    let owner = &jeton.owner.secret;
+    let fields = json!(["eve@example.com", "Eve", null, true, null, null]);
+    for (method, path, body) in [
+        ("POST", USERS.to_owned(), &fields),
+        ("PATCH", format!("{USERS}/1000"), &fields),
+        ("POST", format!("{USERS}/1000/password"), &json!([null, "correct horse"])),
+    ] {
+        let refused = canvus(&jeton, owner, method, &path, body.clone()).await.expect(400);
+        assert!(refused.text().contains("an object"), "{refused:?}");
+    }
+    assert_eq!(jeton.service.index().directory().members_of(jeton.account).len(), 1);
+}

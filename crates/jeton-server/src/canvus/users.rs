@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::{answer, refuse_subscription, user_number, wire};
 use crate::ask::Ask;
 use crate::http::json;
+use crate::http::object::Object;
 use crate::trouble::Trouble;
 
 /// What somebody who is no administrator gets: their own tokens, and whatever is no matter of people.
@@ -32,7 +33,7 @@ pub(super) async fn get(ask: Ask) -> Result<Response, Trouble> {
 
 pub(super) async fn create(ask: Ask) -> Result<Response, Trouble> {
     administrators_only(&ask)?;
-    let body: Fields = json::decode(&ask.body)?;
+    let Object::<Fields>(body) = json::decode(&ask.body)?;
     let missing = |name: &str| Trouble::invalid(format!("{name} parameter is missing"));
     let blocked = body.blocked.unwrap_or(false);
     let standing = match (blocked, body.approved) {
@@ -62,7 +63,7 @@ pub(super) async fn create(ask: Ask) -> Result<Response, Trouble> {
 pub(super) async fn patch(ask: Ask) -> Result<Response, Trouble> {
     let member = user(&ask)?;
     let id = member.id;
-    let body: Fields = json::decode(&ask.body)?;
+    let Object::<Fields>(body) = json::decode(&ask.body)?;
     let password = match &body.password {
         Some(password) => {
             ask.service().may_set_password(&ask.session, &member)?;
@@ -107,7 +108,7 @@ pub(super) async fn approve(ask: Ask) -> Result<Response, Trouble> {
 
 pub(super) async fn password(ask: Ask) -> Result<Response, Trouble> {
     let id = user(&ask)?.id;
-    let body: Passwords = json::decode(&ask.body)?;
+    let Object::<Passwords>(body) = json::decode(&ask.body)?;
     let service = ask.service();
     let email = &ask.session.caller().member.email;
     ask.shared.gate.admit_own_password(service, email)?;

@@ -8,8 +8,8 @@ use jeton_core::timestamp::Timestamp;
 use jeton_core::token::TokenKind;
 use serde::Deserialize;
 
-use super::object::Object;
 use super::{version, wire};
+use crate::http::object::Object;
 use crate::trouble::Trouble;
 
 /// The body of a create. No member is required by the schema; which go together is checked afterwards.

@@ -12,11 +12,11 @@ use jeton_core::role::BaseRole;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
-use super::object::Object;
 use super::paging::{self, Links};
 use super::patch::{Patch, Patchable};
 use super::{answer, wire};
 use crate::ask::Ask;
+use crate::http::object::Object;
 use crate::http::{json, query};
 use crate::trouble::Trouble;
 

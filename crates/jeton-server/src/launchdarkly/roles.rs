@@ -6,12 +6,12 @@ use jeton_core::command::{ChangeRole, DefineRole};
 use jeton_core::role::{BasePermissions, CustomRole};
 use serde::Deserialize;
 
-use super::object::Object;
 use super::paging::{self, Links};
 use super::patch::{Patch, Patchable};
 use super::{answer, body, wire};
 use crate::ask::Ask;
 use crate::http::json;
+use crate::http::object::Object;
 use crate::trouble::Trouble;
 
 const ROLE: usize = 3;

@@ -8,10 +8,10 @@ use jeton_core::token::{ApiVersion, Scope};
 use jeton_service::TokenView;
 use serde::Deserialize;
 
-use super::object::Object;
 use super::patch::{Patch, Patchable};
 use super::{body, version, wire};
 use crate::ask::Ask;
+use crate::http::object::Object;
 use crate::trouble::Trouble;
 
 const SCOPE: [&str; 3] = ["role", "customRoleIds", "inlineRole"];

@@ -10,11 +10,11 @@ use jeton_service::TokenView;
 use serde::Deserialize;
 
 use super::body::AccessTokenPost;
-use super::object::Object;
 use super::token_patch::TokenPatch;
 use super::{answer, wire};
 use crate::ask::Ask;
 use crate::http::json;
+use crate::http::object::Object;
 use crate::http::query::Query;
 use crate::trouble::Trouble;
 

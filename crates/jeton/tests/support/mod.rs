@@ -149,8 +149,13 @@ impl Running {
     }
 
     /// Waits for its end.
-    pub(crate) fn wait(mut self) -> Ended {
-        let deadline = self.deadline.max(Instant::now() + PATIENCE);
+    pub(crate) fn wait(self) -> Ended {
+        self.wait_within(PATIENCE)
+    }
+
+    /// Waits for its end, which takes its time.
+    pub(crate) fn wait_within(mut self, patience: Duration) -> Ended {
+        let deadline = self.deadline.max(Instant::now() + patience);
         while self.stdout.next(deadline).is_some() {}
         while self.stderr.next(deadline).is_some() {}
         let status = self.child.wait().unwrap();
