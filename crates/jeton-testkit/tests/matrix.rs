@@ -194,3 +194,26 @@ async fn every_endpoint_answers_every_caller_as_the_table_says() {
     }
     assert_eq!(table.trim(), TABLE.trim(), "the table should be:\n{table}");
 }
+
+/// A path without the names of what varies in it.
+fn shape(path: &str) -> String {
+    let path = path.split('?').next().unwrap();
+    let segment = |segment: &str| if segment.starts_with('{') { "{}".to_owned() } else { segment.to_owned() };
+    path.split('/').map(segment).collect::<Vec<_>>().join("/")
+}
+
+/// What the server says it has, row by row: an endpoint that nobody asked the callers about would be one of which nobody
+/// knows who may use it.
+#[tokio::test]
+async fn every_endpoint_has_a_row() {
+    let jeton = Jeton::start().await;
+    let document = jeton.send("GET", "/openapi.json", &[], "").await.expect(200).json();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for method in operations.as_object().unwrap().keys().filter(|key| *key != "parameters") {
+            let asked = QUESTIONS
+                .iter()
+                .any(|(asked, of, _)| asked.eq_ignore_ascii_case(method) && shape(of) == shape(path));
+            assert!(asked, "{method} {path} has no row in the matrix");
+        }
+    }
+}
