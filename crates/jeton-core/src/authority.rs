@@ -129,11 +129,9 @@ impl Grant {
         if self.allows(action, resource) {
             return None;
         }
-        let attributes = Attributes::default();
-        let request = Request { action, resource, attributes: &attributes };
-        grants.iter().find_map(|grant| match grant.policy.evaluate(&request) {
-            Decision::Denied { statement } => grant.policy.statements().get(statement),
-            Decision::Allowed { .. } | Decision::Silent => None,
+        grants.iter().find_map(|grant| match grant.says(action, resource) {
+            Says::Denies { statement } => grant.policy.statements().get(statement),
+            Says::Allows { .. } | Says::Nothing => None,
         })
     }
 
@@ -145,14 +143,39 @@ impl Grant {
     }
 }
 
+/// What somebody says about a request.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Says {
+    /// It is allowed: by this statement, or, where there is none, by a base role or base permissions.
+    Allows {
+        /// Index of the statement.
+        statement: Option<usize>,
+    },
+    /// This statement denies it.
+    Denies {
+        /// Index of the statement.
+        statement: usize,
+    },
+    /// Nothing, which grants nothing.
+    Nothing,
+}
+
 impl PolicyGrant {
-    fn allows(&self, action: &str, resource: Resource<'_>) -> bool {
+    /// What the policy says, and where it is silent, the base permissions.
+    pub(crate) fn says(&self, action: &str, resource: Resource<'_>) -> Says {
         let attributes = Attributes::default();
         match self.policy.evaluate(&Request { action, resource, attributes: &attributes }) {
-            Decision::Allowed { .. } => true,
-            Decision::Denied { .. } => false,
-            Decision::Silent => self.base_permissions == BasePermissions::Reader && is_view(action),
+            Decision::Allowed { statement } => Says::Allows { statement: Some(statement) },
+            Decision::Denied { statement } => Says::Denies { statement },
+            Decision::Silent if self.base_permissions == BasePermissions::Reader && is_view(action) => {
+                Says::Allows { statement: None }
+            }
+            Decision::Silent => Says::Nothing,
         }
+    }
+
+    fn allows(&self, action: &str, resource: Resource<'_>) -> bool {
+        matches!(self.says(action, resource), Says::Allows { .. })
     }
 }
 

@@ -3,11 +3,12 @@
 //! It walks the very bounds that [`crate::caller`] makes of a token, and keeps what that throws away: whose words each
 //! bound was. The two can't disagree, and a property test sees to it.
 
+pub use crate::authority::Says;
 use crate::authority::{Grant, PolicyGrant};
 use crate::caller::{Roles, member_grant};
 use crate::id::{AccountId, RoleId};
 use crate::member::Member;
-use crate::policy::{Attributes, Decision, Policy, Request, Resource};
+use crate::policy::{Policy, Resource};
 use crate::role::{BasePermissions, BaseRole};
 use crate::token::{Scope, Token};
 
@@ -80,23 +81,6 @@ pub enum By {
     Policy(Policy),
 }
 
-/// What somebody says about a request.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Says {
-    /// It is allowed: by this statement, or, where there is none, by a base role or base permissions.
-    Allows {
-        /// Index of the statement.
-        statement: Option<usize>,
-    },
-    /// This statement denies it.
-    Denies {
-        /// Index of the statement.
-        statement: usize,
-    },
-    /// Nothing, which grants nothing.
-    Nothing,
-}
-
 /// Explains whether a token may do this to that, as things are now.
 pub fn explain(
     token: &Token,
@@ -137,9 +121,10 @@ fn of_roles(
     resource: Resource<'_>,
 ) -> Bound {
     let found = ids.iter().filter_map(|id| roles.by_id(account, *id));
-    let voices = found.map(|role| Voice {
-        says: says(role.base_permissions, &role.policy, action, resource),
-        by: By::Role { id: role.id, key: role.key.clone(), policy: role.policy.clone() },
+    let voices = found.map(|role| {
+        let grant = PolicyGrant { base_permissions: role.base_permissions, policy: role.policy.clone() };
+        let says = grant.says(action, resource);
+        Voice { says, by: By::Role { id: role.id, key: role.key.clone(), policy: grant.policy } }
     });
     bound(source, voices.collect())
 }
@@ -153,10 +138,7 @@ fn of_grant(source: Source, grant: &Grant, action: &str, resource: Resource<'_>)
         }
         Grant::AnyOf(grants) => grants
             .iter()
-            .map(|grant| Voice {
-                says: says(grant.base_permissions, &grant.policy, action, resource),
-                by: By::Policy(grant.policy.clone()),
-            })
+            .map(|grant| Voice { says: grant.says(action, resource), by: By::Policy(grant.policy.clone()) })
             .collect(),
     };
     bound(source, voices)
@@ -165,17 +147,6 @@ fn of_grant(source: Source, grant: &Grant, action: &str, resource: Resource<'_>)
 fn bound(source: Source, voices: Vec<Voice>) -> Bound {
     let allowed = voices.iter().any(|voice| matches!(voice.says, Says::Allows { .. }));
     Bound { source, allowed, voices }
-}
-
-fn says(base: BasePermissions, policy: &Policy, action: &str, resource: Resource<'_>) -> Says {
-    match policy.evaluate(&Request { action, resource, attributes: &Attributes::default() }) {
-        Decision::Allowed { statement } => Says::Allows { statement: Some(statement) },
-        Decision::Denied { statement } => Says::Denies { statement },
-        Decision::Silent if base == BasePermissions::Reader && action.starts_with("view") => {
-            Says::Allows { statement: None }
-        }
-        Decision::Silent => Says::Nothing,
-    }
 }
 
 impl Explanation {

@@ -78,12 +78,10 @@ impl Gate {
     /// Lets a password be tried for this e-mail address, unless too many were wrong, for it or from there: looking at one
     /// costs more than anything else that strangers can ask for.
     pub(crate) fn admit_password(&self, service: &Service, peer: Peer, email: &str) -> Result<(), Trouble> {
-        let now = millis(service);
-        let for_it = self.passwords.peek(self.password_key(email), now);
-        let from_there = self.failures.peek(self.key_of(peer), now);
-        match [for_it, from_there].into_iter().flatten().find(|verdict| !verdict.allowed) {
-            Some(verdict) => Err(Trouble::TooManyFailures(verdict)),
-            None => Ok(()),
+        self.admit_own_password(service, email)?;
+        match self.failures.peek(self.key_of(peer), millis(service)) {
+            Some(verdict) if !verdict.allowed => Err(Trouble::TooManyFailures(verdict)),
+            _ => Ok(()),
         }
     }
 

@@ -4,7 +4,7 @@
 //! member who may do more than they: the password of an administrator is worth an administrator. The owner stays the
 //! owner.
 
-use crate::authority::{Authority, Grant};
+use crate::authority::Authority;
 use crate::caller::{Caller, Roles, member_grant};
 use crate::change::{Event, Expectation, Proposal, Revision};
 use crate::command::{AddMember, ChangeMember};
@@ -189,35 +189,31 @@ fn check_owner(before: &Member, after: &Member) -> Result<(), Refusal> {
     if stays { Ok(()) } else { Err(Refusal::OwnerStays) }
 }
 
-/// Whether what the member may is within what the caller may. To look is in everybody's gift: who may add members at
-/// all may add readers.
+/// Whether what the member may is in the caller's gift. To look is in everybody's: who may add members at all may add
+/// readers.
 fn check_gift(caller: &Caller, member: &Member, roles: &impl Roles) -> Result<(), Refusal> {
-    let looks = member.custom_roles.is_empty() && member.role <= BaseRole::Reader;
-    if looks || caller.authority().surely_covers(&authority(member, roles)) {
-        return Ok(());
-    }
-    Err(Refusal::RightsAboveCaller)
+    let within = only_looks(member) || covers(caller, member, roles);
+    if within { Ok(()) } else { Err(Refusal::RightsAboveCaller) }
 }
 
+/// Whether the caller may touch the member at all.
 fn check_strength(caller: &Caller, member: &Member, roles: &impl Roles) -> Result<(), Refusal> {
-    let looks = member.custom_roles.is_empty() && member.role <= BaseRole::Reader;
-    if looks || caller.authority().surely_covers(&authority(member, roles)) {
-        return Ok(());
-    }
-    Err(Refusal::StrongerMember)
+    let weaker = only_looks(member) || covers(caller, member, roles);
+    if weaker { Ok(()) } else { Err(Refusal::StrongerMember) }
 }
 
 /// Whether the caller's token brings all that its owner may.
-fn check_whole(caller: &Caller, member: &Member, roles: &impl Roles) -> Result<(), Refusal> {
-    if caller.authority().surely_covers(&authority(member, roles)) {
-        return Ok(());
-    }
-    Err(Refusal::StrongerMember)
+fn check_whole(caller: &Caller, owner: &Member, roles: &impl Roles) -> Result<(), Refusal> {
+    if covers(caller, owner, roles) { Ok(()) } else { Err(Refusal::StrongerMember) }
 }
 
-fn authority(member: &Member, roles: &impl Roles) -> Authority {
-    let grant: Grant = member_grant(member, roles, &mut Vec::new());
-    Authority::all_of([grant])
+fn only_looks(member: &Member) -> bool {
+    member.custom_roles.is_empty() && member.role <= BaseRole::Reader
+}
+
+fn covers(caller: &Caller, member: &Member, roles: &impl Roles) -> bool {
+    let grant = member_grant(member, roles, &mut Vec::new());
+    caller.authority().surely_covers(&Authority::all_of([grant]))
 }
 
 fn proposal(caller: &Caller, now: Timestamp, event: Event, before: Option<&Member>) -> Proposal {
