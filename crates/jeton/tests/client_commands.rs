@@ -1,5 +1,5 @@
-//! The commands that ask a running server: the real program against a real server, and, for what a real one does not do
-//! yet or does only when something is wrong with it, against one that says what it is told to.
+//! The commands that ask a running server: the real program against a real server, and, for what a real one does only when
+//! something is wrong with it, against one that says what it is told to.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
