@@ -13,6 +13,15 @@ pub enum TokenKind {
 }
 
 impl TokenKind {
+    /// Its name, in the log and on every surface of our own.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Personal => "personal",
+            Self::Service => "service",
+            Self::Login => "login",
+        }
+    }
+
     /// Whether it acts for a person, as far as that person may now, and dies with them.
     pub const fn is_of_a_person(self) -> bool {
         matches!(self, Self::Personal | Self::Login)

@@ -15,6 +15,8 @@ pub struct Limits {
     pub custom_roles: usize,
     /// Logins of one member that last at once. Another ends the oldest.
     pub logins: usize,
+    /// Streams that are open at once, of all accounts together.
+    pub streams: usize,
 }
 
 impl Default for Limits {
@@ -26,6 +28,7 @@ impl Default for Limits {
             members: 100_000,
             custom_roles: 10_000,
             logins: 100,
+            streams: 20_000,
         }
     }
 }

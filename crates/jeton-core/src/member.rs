@@ -62,6 +62,18 @@ pub enum Standing {
     Removed,
 }
 
+impl Standing {
+    /// Its name, in the log and on every surface of our own.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Blocked => "blocked",
+            Self::Removed => "removed",
+        }
+    }
+}
+
 /// A password hash in PHC form. Printed as a placeholder, so that no log or panic can show it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PasswordHash(String);

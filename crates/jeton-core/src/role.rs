@@ -55,6 +55,16 @@ pub enum BasePermissions {
     Reader,
 }
 
+impl BasePermissions {
+    /// Its name, in policies, in the log and on every surface.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoAccess => "no_access",
+            Self::Reader => "reader",
+        }
+    }
+}
+
 /// A custom role: a named policy that members and tokens can hold.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct CustomRole {

@@ -22,7 +22,7 @@ pub use member::{MemberFacts, add_member, change_member, living_roles, remove_me
 pub use revoke::revoke;
 pub use role::{change_role, define_role, remove_role};
 pub use rotate::rotate;
-pub use see::{may_list_all, may_see, tokens_of};
+pub use see::{may_list_all, may_see, may_see_change, tokens_of};
 
 use crate::digest::ServerKey;
 use crate::policy::Resource;

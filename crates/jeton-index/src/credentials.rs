@@ -58,6 +58,13 @@ impl Credentials {
         }
     }
 
+    /// When the living secret with this digest ends by itself, if it does.
+    pub(crate) fn ends_at(&self, digest: &Digest) -> Option<Timestamp> {
+        let table = self.table.load();
+        let until = table.slot(tag(digest))?.until.load(Ordering::Acquire);
+        (until != NEVER_ENDS && until != DEAD).then(|| millis(until))
+    }
+
     pub(crate) fn add(&self, credential: &Credential, rights: Handle) {
         self.make_room(2, 1);
         let table = self.table.load();

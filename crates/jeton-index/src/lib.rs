@@ -141,6 +141,11 @@ impl Index {
         Ok(identity)
     }
 
+    /// When a living secret with this digest ends by itself, if it does.
+    pub fn ends_at(&self, digest: &Digest) -> Option<Timestamp> {
+        self.credentials.ends_at(digest)
+    }
+
     /// The caller who presented a secret with this digest at `now`.
     ///
     /// # Errors

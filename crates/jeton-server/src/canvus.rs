@@ -6,6 +6,7 @@
 
 mod answer;
 mod sessions;
+mod streams;
 mod tokens;
 mod users;
 mod wire;
@@ -14,8 +15,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
+use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderValue, Method};
 use axum::response::Response;
 use axum::routing::{MethodRouter, Router, any};
 use serde_json::json;
@@ -23,7 +24,6 @@ use serde_json::json;
 use crate::Shared;
 use crate::ask::{self, Ask};
 use crate::gate::Prefers;
-use crate::http::query;
 use crate::routes::{self, Path};
 use crate::trouble::Trouble;
 
@@ -99,7 +99,7 @@ where
     let outcome = async { handler(ask?).await };
     let mut response = outcome.await.unwrap_or_else(|trouble| tell(&trouble));
     // Nobody on the way may keep what a token was shown, and `Private-Token` does not tell a cache that it is one.
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
 
@@ -129,16 +129,6 @@ fn user_number(ask: &Ask) -> Result<u32, Trouble> {
     };
     // No member has a number beyond 32 bits; zero is nobody's.
     Ok(u32::try_from(number).unwrap_or(0))
-}
-
-/// A plain answer in place of a stream would leave a client waiting for changes that never come.
-fn refuse_subscription(ask: &Ask) -> Result<(), Trouble> {
-    let wanted = ask.query().first("subscribe").is_some_and(|value| query::boolean(&value) != Some(false));
-    // A HEAD waits for nothing.
-    if wanted && ask.method == Method::GET {
-        return Err(Trouble::NotImplemented { what: "subscribe" });
-    }
-    Ok(())
 }
 
 async fn no_such_route(request: Request) -> Response {

@@ -12,7 +12,6 @@ use jeton_core::explain::{Bound, By, Says, Voice};
 use jeton_core::id::TokenId;
 use jeton_core::policy::{Resource, Statement};
 use jeton_core::refusal::Refusal;
-use jeton_core::token::TokenKind;
 use serde_json::{Map, Value, json};
 
 use crate::Shared;
@@ -44,17 +43,12 @@ async fn explained(ask: &Ask) -> Result<Response, Trouble> {
         None => ask.session.caller().token,
     };
     let (view, explanation) = ask.service().explain(&ask.session, token, &action, resource).await?;
-    let kind = match view.token.kind {
-        TokenKind::Personal => "personal",
-        TokenKind::Service => "service",
-        TokenKind::Login => "login",
-    };
     let body = json!({
         "allowed": explanation.allowed,
         "because": explanation.sentence(),
         "action": action,
         "resource": text,
-        "token": { "id": view.token.id.to_string(), "kind": kind, "name": view.token.name },
+        "token": { "id": view.token.id.to_string(), "kind": view.token.kind.as_str(), "name": view.token.name },
         "bounds": explanation.bounds.iter().map(bound).collect::<Vec<_>>(),
     });
     Ok(reply(StatusCode::OK, body.to_string()))
@@ -98,7 +92,7 @@ fn voice(voice: &Voice) -> Value {
     Value::Object(object)
 }
 
-fn statement(statement: &Statement) -> Value {
+pub(crate) fn statement(statement: &Statement) -> Value {
     let mut object = Map::from_iter([("effect".to_owned(), json!(statement.effect.as_str()))]);
     let lists = [
         ("resources", &statement.resources),

@@ -12,12 +12,15 @@
 //! | `canvus` | Canvus v1, under `/api/v1` |
 //! | `launchdarkly` | LaunchDarkly v2, under `/api/v2` |
 //! | `pages` | lists that are too long for one piece |
+//! | `streams` | answers that go on for as long as somebody listens |
 //! | `explain` | why a token may do something, or why not |
+//! | `changes` | everything that happens in an account, live |
 //! | `operations` | whether the server lives and is ready |
 //! | [`openapi`] | the document of all of it |
 
 mod ask;
 mod canvus;
+mod changes;
 mod explain;
 mod gate;
 pub mod http;
@@ -26,6 +29,7 @@ pub mod openapi;
 mod operations;
 mod pages;
 mod routes;
+mod streams;
 mod surfaces;
 mod trouble;
 
@@ -54,6 +58,8 @@ pub struct Settings {
     pub max_body_bytes: usize,
     /// How long a request body may take to arrive.
     pub body_timeout: Duration,
+    /// How long a stream may be silent before it gives a sign of life.
+    pub stream_keepalive: Duration,
     /// Jeton's version, as `server-info` gives it.
     pub version: &'static str,
     /// What tells this installation from others, in the shape of a UUID.
@@ -71,6 +77,7 @@ impl Default for Settings {
             failed_logins: RateLimit { requests: 10, window: Duration::from_mins(1) },
             max_body_bytes: 256 * 1024,
             body_timeout: Duration::from_secs(30),
+            stream_keepalive: Duration::from_secs(15),
             version: env!("CARGO_PKG_VERSION"),
             server_id: "00000000-0000-4000-8000-000000000000".to_owned(),
             seeds: [0; 7],

@@ -9,13 +9,13 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{Router, get};
 use jeton_core::refusal::Refusal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Shared;
 use crate::http::body::BodyRefused;
 use crate::routes::Path;
 use crate::trouble::{Trouble, harmless};
-use crate::{explain, openapi};
+use crate::{changes, explain, openapi};
 
 pub(crate) fn routes() -> Router<Arc<Shared>> {
     paths().into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods))
@@ -27,6 +27,7 @@ pub(crate) fn paths() -> Vec<Path> {
         ("/healthz", get(healthz).fallback(no_such_method)),
         ("/readyz", get(readyz).fallback(no_such_method)),
         ("/explain", get(explain::explain).fallback(no_such_method)),
+        ("/changes", get(changes::changes).fallback(no_such_method)),
         ("/openapi.json", get(openapi::openapi).fallback(no_such_method)),
     ]
 }
@@ -78,18 +79,31 @@ pub(crate) fn tell(trouble: &Trouble) -> Response {
         Trouble::NoSuchMethod => {
             (StatusCode::METHOD_NOT_ALLOWED, "This path has other methods: see the Allow header".to_owned())
         }
-        Trouble::NotImplemented { what } => (StatusCode::NOT_IMPLEMENTED, format!("{what} is not available")),
         Trouble::Refused(refusal @ Refusal::NoSuchToken) => (StatusCode::NOT_FOUND, refusal.to_string()),
         Trouble::Refused(refusal) => (StatusCode::FORBIDDEN, refusal.to_string()),
         Trouble::Failed(failure) => (StatusCode::SERVICE_UNAVAILABLE, failure.to_string()),
         Trouble::Internal => (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL.to_owned()),
     };
-    let title = status.canonical_reason().unwrap_or("Error");
-    let problem = json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": harmless(&detail) });
-    let mut response = reply(status, problem.to_string());
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    let mut response = problem(status, &harmless(&detail), json!({}));
     challenge(&mut response, trouble);
     retry_after(&mut response, trouble);
+    response
+}
+
+/// A problem in the form of RFC 9457, with the members of `more` as extensions.
+pub(crate) fn problem(status: StatusCode, detail: &str, mut more: Value) -> Response {
+    let title = status.canonical_reason().unwrap_or("Error");
+    let standard = [
+        ("type", json!("about:blank")),
+        ("title", json!(title)),
+        ("status", json!(status.as_u16())),
+        ("detail", json!(detail)),
+    ];
+    for (name, value) in standard {
+        more[name] = value;
+    }
+    let mut response = reply(status, more.to_string());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     response
 }
 

@@ -41,11 +41,6 @@ pub(crate) enum Trouble {
     },
     /// There is something at this path, but not with this method.
     NoSuchMethod,
-    /// Part of the API that does not exist yet.
-    NotImplemented {
-        /// What.
-        what: &'static str,
-    },
     /// A rule said no.
     Refused(jeton_core::refusal::Refusal),
     /// The machinery broke.

@@ -1,7 +1,7 @@
 //! The committer: the one place where changes become durable, and then true.
 //!
 //! A thread takes whatever proposals wait, commits them as one group, takes the changes into the index in revision
-//! order, and answers. While it waits for the disk the next group gathers by itself, so that the more there is to do the
+//! order, hands them to the feed, and answers. While it waits for the disk the next group gathers by itself, so that the more there is to do the
 //! less each costs. Nobody hears of a change before memory knows it, and memory knows nothing that is not durable.
 
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use jeton_store::{Outcome, Store, StoreError};
 use tokio::sync::oneshot;
 
 use crate::error::Failure;
+use crate::feed::Feed;
 
 /// The most proposals in one transaction: enough for any gain, few enough that nobody waits long for the others.
 const LARGEST_GROUP: usize = 1024;
@@ -45,9 +46,9 @@ impl Committer {
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn start(store: Arc<dyn Store>, index: Arc<Index>) -> std::io::Result<Self> {
+    pub(crate) fn start(store: Arc<dyn Store>, index: Arc<Index>, feed: Arc<Feed>) -> std::io::Result<Self> {
         let (jobs, waiting) = channel();
-        let run = move || run(&waiting, &*store, &index);
+        let run = move || run(&waiting, &*store, &index, &feed);
         let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(run)?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
@@ -92,7 +93,7 @@ impl Drop for Committer {
     }
 }
 
-fn run(waiting: &Receiver<Job>, store: &dyn Store, index: &Index) {
+fn run(waiting: &Receiver<Job>, store: &dyn Store, index: &Index, feed: &Feed) {
     while let Ok(first) = waiting.recv() {
         let mut proposals = first.proposals;
         let mut replies = vec![(proposals.len(), first.reply)];
@@ -105,6 +106,7 @@ fn run(waiting: &Receiver<Job>, store: &dyn Store, index: &Index) {
         let outcomes = pollster::block_on(store.commit(proposals));
         if let Ok(outcomes) = &outcomes {
             follow(index, outcomes);
+            feed.publish(outcomes);
         }
         answer(outcomes, replies);
     }
@@ -112,11 +114,7 @@ fn run(waiting: &Receiver<Job>, store: &dyn Store, index: &Index) {
 
 /// From here on nothing can fail: what is durable becomes true.
 fn follow(index: &Index, outcomes: &[Outcome]) {
-    for outcome in outcomes {
-        if let Outcome::Committed(change) = outcome {
-            index.apply(change);
-        }
-    }
+    outcomes.iter().filter_map(Outcome::change).for_each(|change| index.apply(change));
 }
 
 /// Gives everybody their part. Who has hung up gets none, and nothing else comes of it.

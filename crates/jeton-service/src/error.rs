@@ -34,6 +34,9 @@ pub enum Failure {
     /// Too many passwords are being checked at once.
     #[error("Too many people are logging in at this moment: try again in a few seconds")]
     Busy,
+    /// As many streams are open as may be.
+    #[error("Too many streams are open: close some, or have the operator raise --max-streams")]
+    TooManyStreams,
     /// The server is going down.
     #[error("The server is shutting down: nothing was changed; try again in a moment")]
     ShuttingDown,

@@ -12,6 +12,7 @@
 
 pub mod committer;
 pub mod error;
+mod feed;
 mod last_used;
 mod logins;
 mod members;
@@ -22,8 +23,10 @@ mod sequence;
 mod session;
 mod start;
 mod tokens;
+mod watch;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jeton_core::caller::Caller;
 use jeton_core::id::AccountId;
@@ -35,6 +38,7 @@ use jeton_index::Index;
 use jeton_store::Store;
 
 use committer::Committer;
+use feed::Feed;
 use last_used::LastUsed;
 use sequence::Sequence;
 
@@ -45,6 +49,9 @@ pub use ports::{Clock, Entropy};
 pub use session::{Session, Unauthenticated};
 pub use start::{Founded, StartError};
 pub use tokens::{TokenPage, TokenView, Visible};
+pub use watch::{
+    ChangeWatch, Ended, MemberNews, MemberWatch, NotInLog, Post, TokenEvent, TokenNews, TokenWatch, Watching,
+};
 
 /// What every surface calls. Cheap to clone.
 #[derive(Clone)]
@@ -55,6 +62,7 @@ pub struct Service {
 struct Inner {
     store: Arc<dyn Store>,
     index: Arc<Index>,
+    feed: Arc<Feed>,
     committer: Committer,
     mint: Mint,
     limits: Limits,
@@ -100,6 +108,18 @@ impl Service {
             self.inner.last_used.put_back(used);
         }
         Ok(written?)
+    }
+
+    /// Forgets changes that were decided longer ago than this, some thousands at the most, so that nobody waits long for
+    /// it. `true` if there may be more. Streams can't resume from before the changes that are left.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn forget_changes(&self, retention: Duration) -> Result<bool, Failure> {
+        const AT_ONCE: usize = 2000;
+        let retention = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
+        let before = Timestamp::from_millis(self.now().as_millis().saturating_sub(retention));
+        Ok(self.inner.store.compact(before, AT_ONCE).await? == AT_ONCE)
     }
 
     /// Commits proposals that no rule has decided: members and roles of a test's story.

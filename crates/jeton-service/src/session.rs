@@ -3,6 +3,7 @@
 use jeton_core::caller::Caller;
 use jeton_core::digest::Digest;
 use jeton_core::secret::Malformed;
+use jeton_core::timestamp::Timestamp;
 use jeton_index::Dead;
 
 use crate::Service;
@@ -48,6 +49,11 @@ impl Service {
     /// If the secret has died.
     pub fn renewed(&self, session: &Session) -> Result<Session, Unauthenticated> {
         self.session(session.digest)
+    }
+
+    /// When the secret of a session ends by itself, if it does: its token's end, or that of its grace.
+    pub fn ends_at(&self, session: &Session) -> Option<Timestamp> {
+        self.inner.index.ends_at(&session.digest)
     }
 
     fn session(&self, digest: Digest) -> Result<Session, Unauthenticated> {

@@ -12,6 +12,7 @@ use jeton_store::{Outcome, Store, StoreError};
 
 use crate::committer::{Committed, Committer};
 use crate::error::Failure;
+use crate::feed::Feed;
 use crate::last_used::LastUsed;
 use crate::ports::{Clock, Entropy};
 use crate::sequence::Sequence;
@@ -61,12 +62,14 @@ impl Service {
             return Err(StartError::WrongKey);
         }
         let index = Arc::new(rebuild(&*store).await?);
-        let committer = Committer::start(Arc::clone(&store), Arc::clone(&index))?;
+        let feed = Arc::new(Feed::start(index.revision())?);
+        let committer = Committer::start(Arc::clone(&store), Arc::clone(&index), Arc::clone(&feed))?;
         let (last_used, sequence) = (LastUsed::default(), Sequence::default());
         Ok(Self {
             inner: Arc::new(Inner {
                 store,
                 index,
+                feed,
                 committer,
                 mint,
                 limits,

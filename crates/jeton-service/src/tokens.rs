@@ -310,7 +310,7 @@ impl Service {
         }
     }
 
-    fn view(&self, stored: StoredToken) -> TokenView {
+    pub(crate) fn view(&self, stored: StoredToken) -> TokenView {
         let StoredToken { token, last_used_at } = stored;
         TokenView {
             owner: self.inner.index.directory().member(&token.owner),

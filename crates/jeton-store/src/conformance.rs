@@ -93,6 +93,8 @@ macro_rules! store_conformance {
             log::the_snapshot_is_the_log_folded,
             log::a_snapshot_comes_announced_and_in_order,
             log::the_log_is_read_in_pages,
+            log::the_oldest_changes_are_forgotten,
+            log::the_log_is_forgotten_from_its_beginning_only,
             threads::two_threads_lose_nothing,
             threads::a_snapshot_beside_a_writer_is_of_one_revision,
         }

@@ -19,10 +19,7 @@ use words::{json, parse, role_ids};
 pub(crate) use rights::{
     ceiling_from, ceiling_text, policy_from, policy_text, rights_from, scope_from, scope_text,
 };
-pub(crate) use words::{
-    api_version, base_permissions, base_permissions_name, hex, kind, kind_name, last_four, role, standing,
-    standing_name, unreadable,
-};
+pub(crate) use words::{api_version, base_permissions, hex, kind, last_four, role, standing, unreadable};
 
 use crate::StoreError;
 

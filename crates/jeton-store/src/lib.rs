@@ -47,8 +47,14 @@ pub trait Store: Send + Sync {
         sink: &'a mut (dyn FnMut(Record) + Send),
     ) -> Answer<'a, Revision>;
 
-    /// The changes after a revision, in order, at most `limit` of them.
+    /// The changes after a revision, in order, at most `limit` of them. Where the next one was forgotten, what comes back
+    /// begins with a later one.
     fn changes(&self, after: Revision, limit: usize) -> Answer<'_, Vec<Change>>;
+
+    /// Forgets the oldest changes, at most `limit` of them: from the beginning of the log up to the first that was not
+    /// decided before this instant, and never the last of all. Gives back how many. What is left is dense as before,
+    /// and no record changes.
+    fn compact(&self, before: Timestamp, limit: usize) -> Answer<'_, usize>;
 
     /// One token.
     fn token(&self, account: AccountId, id: TokenId) -> Answer<'_, Option<StoredToken>>;
@@ -82,6 +88,16 @@ pub enum Outcome {
     Stale(Expectation),
     /// Nothing was written: a record with this id, number, e-mail address or key exists already.
     Duplicate,
+}
+
+impl Outcome {
+    /// The change, if there is one.
+    pub const fn change(&self) -> Option<&Change> {
+        match self {
+            Self::Committed(change) => Some(change),
+            Self::Stale(_) | Self::Duplicate => None,
+        }
+    }
 }
 
 /// A token as it is stored, with what is known of its use.

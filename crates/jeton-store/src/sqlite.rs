@@ -176,6 +176,10 @@ impl Store for Sqlite {
         ready(move || self.read(|connection| read::changes(connection, after, limit)))
     }
 
+    fn compact(&self, before: Timestamp, limit: usize) -> Answer<'_, usize> {
+        ready(move || self.writer().compact(before, limit))
+    }
+
     fn token(&self, account: AccountId, id: TokenId) -> Answer<'_, Option<StoredToken>> {
         ready(move || {
             let turn = match self.recent.get(account, id) {

@@ -15,6 +15,7 @@
 mod clock;
 mod entropy;
 pub mod fuzz;
+mod lines;
 pub mod openapi;
 mod reply;
 mod server;
@@ -23,6 +24,7 @@ mod unreliable;
 
 pub use clock::FakeClock;
 pub use entropy::SeededEntropy;
+pub use lines::{End, Lines};
 pub use reply::Reply;
 pub use server::{Jeton, Person, check_store, request};
 pub use unreliable::Unreliable;

@@ -100,8 +100,16 @@ impl Document {
         }
         let kind = reply.header("content-type").unwrap_or_default();
         let kind = content.get(kind).ok_or_else(|| format!("{kind:?} is not declared"))?;
-        let body: Value = serde_json::from_slice(&reply.body).map_err(|error| error.to_string())?;
-        self.fault(&kind["schema"], &body).map_or(Ok(()), Err)
+        let lines: Vec<&[u8]> = match reply.header("content-type") {
+            Some("text/event-stream") => return Ok(()),
+            Some("application/x-ndjson") => reply.body.split(|byte| *byte == b'\n').collect(),
+            _ => vec![&reply.body],
+        };
+        for line in lines {
+            let body: Value = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+            self.fault(&kind["schema"], &body).map_or(Ok(()), Err)?;
+        }
+        Ok(())
     }
 
     /// What is declared of the path that a request had: names come before parameters.

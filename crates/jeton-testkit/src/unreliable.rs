@@ -120,6 +120,13 @@ impl Store for Unreliable {
         })
     }
 
+    fn compact(&self, before: Timestamp, limit: usize) -> Answer<'_, usize> {
+        Box::pin(async move {
+            self.check()?;
+            self.inner.compact(before, limit).await
+        })
+    }
+
     fn token(&self, account: AccountId, id: TokenId) -> Answer<'_, Option<StoredToken>> {
         Box::pin(async move {
             self.check()?;

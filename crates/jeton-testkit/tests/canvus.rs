@@ -448,35 +448,39 @@ async fn a_token_may_delete_itself() {
     ask(&jeton, &jeton.owner.secret, "DELETE", &single, "").await.expect(404);
 }
 
-/// A plain answer in place of a stream would leave a client waiting for changes that never come.
+/// A bare `subscribe` counts, and whatever does not say no.
 #[tokio::test]
-async fn subscriptions_are_not_served_yet() {
+async fn what_asks_for_a_stream() {
     let jeton = Jeton::start().await;
     let (id, _) = make(&jeton, "watched").await;
     let single = format!("{TOKENS}/{id}");
-    for (query, status) in [
-        ("?subscribe", 501),
-        ("?subscribe=", 501),
-        ("?subscribe=true", 501),
-        ("?subscribe=True", 501),
-        ("?subscribe=1", 501),
-        ("?subscribe=yes", 501),
-        ("?a=b&subscribe", 501),
-        ("/?subscribe", 501),
-        ("?subscribe=false", 200),
-        ("?subscribe=False", 200),
-        ("?subscribe=0", 200),
-        ("?Subscribe", 200),
-        ("?subscribed=1", 200),
+    for (query, streams) in [
+        ("?subscribe", true),
+        ("?subscribe=", true),
+        ("?subscribe=true", true),
+        ("?subscribe=True", true),
+        ("?subscribe=1", true),
+        ("?subscribe=yes", true),
+        ("?a=b&subscribe", true),
+        ("/?subscribe", true),
+        ("?subscribe=false", false),
+        ("?subscribe=False", false),
+        ("?subscribe=0", false),
+        ("?Subscribe", false),
+        ("?subscribed=1", false),
     ] {
-        for path in [TOKENS, &single] {
-            let reply =
-                ask(&jeton, &jeton.owner.secret, "GET", &format!("{path}{query}"), "").await.expect(status);
-            if status == 501 {
-                assert_eq!(reply.text(), r#"{"msg":"subscribe is not available"}"#);
-            }
+        for path in [TOKENS, &single, "/api/v1/users", "/api/v1/users/1000"] {
+            let plain = ask(&jeton, &jeton.owner.secret, "GET", path, "").await.expect(200);
+            let path = format!("{path}{query}");
+            let reply = ask(&jeton, &jeton.owner.secret, "GET", &path, "").await.expect(200);
+            assert_eq!(reply.text(), plain.text(), "{path} begins with the plain answer");
+            assert_eq!(reply.header("content-type"), Some("application/json"));
+            let cache = if streams { "no-cache, no-store" } else { "no-store" };
+            assert_eq!(reply.header("cache-control"), Some(cache), "{path}");
+            assert_eq!(reply.header("x-accel-buffering"), streams.then_some("no"), "{path}");
             // Only a GET waits for anything.
-            ask(&jeton, &jeton.owner.secret, "HEAD", &format!("{path}{query}"), "").await.expect(200);
+            let head = ask(&jeton, &jeton.owner.secret, "HEAD", &path, "").await.expect(200);
+            assert_eq!(head.header("x-accel-buffering"), None);
         }
         let body = r#"{"description":"x"}"#;
         ask(&jeton, &jeton.owner.secret, "POST", &format!("{TOKENS}{query}"), body).await.expect(200);

@@ -22,7 +22,9 @@ use crate::fault::Fault;
 use layers::{Layers, Origin};
 use secret::SecretSource;
 use setting::{Fallback, Setting};
-use value::{Count, Database, Email, FilePath, LogFormat, LogLevel, Rate, Span, TokenPrefix};
+use value::{
+    Count, Database, Email, FilePath, LogFormat, LogLevel, Rate, Retention, SignOfLife, Span, TokenPrefix,
+};
 
 /// Where the records and the key are.
 #[derive(Debug)]
@@ -77,6 +79,15 @@ pub(crate) struct Owner {
     pub(crate) token: Option<SecretSource>,
 }
 
+/// How streams of changes are kept up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Streams {
+    /// Silence before a sign of life.
+    pub(crate) keepalive: Duration,
+    /// How long changes stay in the log.
+    pub(crate) log_retention: Duration,
+}
+
 /// What clients may cost.
 #[derive(Debug)]
 pub(crate) struct Costs {
@@ -97,6 +108,7 @@ pub(crate) struct Config {
     pub(crate) format: SecretFormat,
     pub(crate) owner: Owner,
     pub(crate) logging: Logging,
+    pub(crate) streams: Streams,
     pub(crate) limits: Limits,
     pub(crate) costs: Costs,
 }
@@ -136,6 +148,7 @@ impl<'a> Resolver<'a> {
             format: self.format()?,
             owner: self.owner()?,
             logging: self.logging()?,
+            streams: self.streams()?,
             limits: self.limits()?,
             costs: self.costs()?,
         })
@@ -205,9 +218,17 @@ impl<'a> Resolver<'a> {
         Ok(Logging { level, format: self.take_or(&setting::LOG_FORMAT, by_terminal)? })
     }
 
+    fn streams(&mut self) -> Result<Streams, Fault> {
+        let SignOfLife(keepalive) = self.take(&setting::STREAM_KEEPALIVE)?;
+        let Retention(log_retention) = self.take(&setting::CHANGE_LOG_RETENTION)?;
+        Ok(Streams { keepalive, log_retention })
+    }
+
     fn limits(&mut self) -> Result<Limits, Fault> {
         let Count(tokens) = self.take(&setting::MAX_TOKENS)?;
-        Ok(Limits { tokens: tokens.into(), ..Limits::default() })
+        let Count(streams) = self.take(&setting::MAX_STREAMS)?;
+        let streams = usize::try_from(streams).unwrap_or(usize::MAX);
+        Ok(Limits { tokens: tokens.into(), streams, ..Limits::default() })
     }
 
     fn owner(&mut self) -> Result<Owner, Fault> {

@@ -2,6 +2,7 @@
 //! everybody sees the account's service tokens and their own personal ones, an administrator sees everybody's.
 
 use crate::caller::Caller;
+use crate::change::{Change, Event};
 use crate::member::Member;
 use crate::refusal::Refusal;
 use crate::token::{Token, TokenKind};
@@ -14,6 +15,24 @@ pub fn may_see(caller: &Caller, token: &Token) -> bool {
             TokenKind::Personal => caller.is_person(token.owner) || caller.is_administrator(),
             // What a login made ends with a logout, and is nobody's to manage.
             TokenKind::Login => false,
+        }
+}
+
+/// Whether the caller may know of a change: everybody knows the members and the roles of their account, and hears of a
+/// token only what they may see of it.
+pub fn may_see_change(caller: &Caller, change: &Change) -> bool {
+    change.account == caller.account
+        && match &change.event {
+            Event::TokenIssued { token }
+            | Event::TokenChanged { after: token, .. }
+            | Event::TokenRotated { after: token, .. }
+            | Event::TokenRevoked { token } => may_see(caller, token),
+            Event::AccountFounded { .. }
+            | Event::MemberAdded { .. }
+            | Event::MemberChanged { .. }
+            | Event::RoleDefined { .. }
+            | Event::RoleChanged { .. }
+            | Event::RoleRemoved { .. } => true,
         }
 }
 

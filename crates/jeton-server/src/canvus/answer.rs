@@ -62,7 +62,6 @@ fn words(trouble: &Trouble) -> (StatusCode, String) {
         Trouble::NoSuchMethod => {
             (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed: see the Allow header".to_owned())
         }
-        Trouble::NotImplemented { what } => (StatusCode::NOT_IMPLEMENTED, format!("{what} is not available")),
         Trouble::Refused(refusal) => refused(refusal),
         Trouble::Failed(failure) => (failed(failure), failure.to_string()),
         Trouble::Internal => (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL.to_owned()),
@@ -111,7 +110,9 @@ fn failed(failure: &Failure) -> StatusCode {
     match failure {
         Failure::Contended => StatusCode::CONFLICT,
         Failure::Full => StatusCode::INSUFFICIENT_STORAGE,
-        Failure::Unavailable | Failure::Busy | Failure::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+        Failure::Unavailable | Failure::Busy | Failure::TooManyStreams | Failure::ShuttingDown => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
     }
 }
 

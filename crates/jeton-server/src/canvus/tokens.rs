@@ -12,7 +12,8 @@ use jeton_core::token::TokenKind;
 use jeton_service::{Service, Session, Start, TokenView};
 use serde_json::{Map, Value};
 
-use super::{answer, refuse_subscription, user_number, wire};
+use super::streams::{self, Shape};
+use super::{answer, user_number, wire};
 use crate::ask::Ask;
 use crate::http::json::{self, Json};
 use crate::pages::{self, List, Told};
@@ -22,7 +23,11 @@ const TOKEN: usize = 5;
 
 pub(super) async fn list(ask: Ask) -> Result<Response, Trouble> {
     let number = user(&ask)?.number;
-    refuse_subscription(&ask)?;
+    if streams::is_wanted(&ask) {
+        let mut watch = ask.service().watch_tokens(&ask.session, number, None)?;
+        let first = watch.there().await?;
+        return Ok(streams::answer(&ask, watch, first, Shape::List));
+    }
     let list = List {
         select: move |service: &Service, session: &Session| {
             Ok(service.personal_of(&*service.member_for(session, number)?))
@@ -40,8 +45,13 @@ pub(super) async fn list(ask: Ask) -> Result<Response, Trouble> {
 
 pub(super) async fn get(ask: Ask) -> Result<Response, Trouble> {
     let user = user(&ask)?;
-    let view = ask.service().get_of(&ask.session, &user, token(&ask)?).await?;
-    refuse_subscription(&ask)?;
+    let id = token(&ask)?;
+    if streams::is_wanted(&ask) {
+        let mut watch = ask.service().watch_tokens(&ask.session, user.number, Some(id))?;
+        let first = watch.there().await?;
+        return Ok(streams::answer(&ask, watch, first, Shape::Single));
+    }
+    let view = ask.service().get_of(&ask.session, &user, id).await?;
     Ok(answer::json(&wire::Token::new(&view)))
 }
 

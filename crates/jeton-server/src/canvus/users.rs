@@ -9,7 +9,8 @@ use jeton_core::member::{Member, Standing};
 use jeton_core::role::BaseRole;
 use serde::Deserialize;
 
-use super::{answer, refuse_subscription, user_number, wire};
+use super::streams::{self, Shape};
+use super::{answer, user_number, wire};
 use crate::ask::Ask;
 use crate::http::json;
 use crate::http::object::Object;
@@ -19,7 +20,11 @@ use crate::trouble::Trouble;
 const REGULAR: BaseRole = BaseRole::Writer;
 
 pub(super) async fn list(ask: Ask) -> Result<Response, Trouble> {
-    refuse_subscription(&ask)?;
+    if streams::is_wanted(&ask) {
+        let mut watch = ask.service().watch_members(&ask.session, None)?;
+        let first = watch.there().await?;
+        return Ok(streams::answer(&ask, watch, first, Shape::List));
+    }
     let members = ask.service().members(&ask.session);
     let users: Vec<_> = members.iter().map(|member| wire::User::new(member)).collect();
     Ok(answer::json(&users))
@@ -27,7 +32,11 @@ pub(super) async fn list(ask: Ask) -> Result<Response, Trouble> {
 
 pub(super) async fn get(ask: Ask) -> Result<Response, Trouble> {
     let member = user(&ask)?;
-    refuse_subscription(&ask)?;
+    if streams::is_wanted(&ask) {
+        let mut watch = ask.service().watch_members(&ask.session, Some(member.number))?;
+        let first = watch.there().await?;
+        return Ok(streams::answer(&ask, watch, first, Shape::Single));
+    }
     Ok(shown(&member))
 }
 

@@ -2,7 +2,7 @@
 
 use jeton_core::member::{Member, Standing};
 use jeton_core::timestamp::Timestamp;
-use jeton_service::TokenView;
+use jeton_service::{TokenEvent, TokenView};
 use serde::Serialize;
 
 /// A token.
@@ -14,7 +14,15 @@ pub(super) struct Token<'a> {
     /// Only in the answer to a create.
     #[serde(skip_serializing_if = "Option::is_none")]
     plain_token: Option<&'a str>,
+    /// Only in a stream, after its first line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'static str>,
 }
+
+/// The state of what is there.
+const NORMAL: &str = "normal";
+/// The state of what is gone.
+const DELETED: &str = "deleted";
 
 impl<'a> Token<'a> {
     pub(super) fn new(view: &'a TokenView) -> Self {
@@ -23,11 +31,20 @@ impl<'a> Token<'a> {
             description: &view.token.name,
             id: view.token.id.to_string(),
             plain_token: None,
+            state: None,
         }
     }
 
     pub(super) fn with_secret(view: &'a TokenView, secret: &'a str) -> Self {
         Self { plain_token: Some(secret), ..Self::new(view) }
+    }
+
+    /// As something has made it.
+    pub(super) fn after(event: &'a TokenEvent) -> Self {
+        match event {
+            TokenEvent::Normal(view) => Self { state: Some(NORMAL), ..Self::new(view) },
+            TokenEvent::Deleted(view) => Self { state: Some(DELETED), ..Self::new(view) },
+        }
     }
 }
 
@@ -57,7 +74,7 @@ impl<'a> User<'a> {
             id: member.number,
             last_login: "",
             name: member.full_name(),
-            state: "normal",
+            state: if member.standing == Standing::Removed { DELETED } else { NORMAL },
         }
     }
 }

@@ -145,9 +145,6 @@ fn words(trouble: &Trouble) -> (StatusCode, &'static str, String) {
             "method_not_allowed",
             "This path has other methods: see the Allow header".to_owned(),
         ),
-        Trouble::NotImplemented { what } => {
-            (StatusCode::NOT_IMPLEMENTED, "not_implemented", format!("{what} is not available"))
-        }
         Trouble::Refused(refusal) => refused(refusal),
         Trouble::Failed(failure) => failed(failure),
         Trouble::Internal => {
@@ -200,7 +197,7 @@ fn failed(failure: &Failure) -> (StatusCode, &'static str, String) {
     let (status, code) = match failure {
         Failure::Contended => (StatusCode::CONFLICT, "optimistic_locking_error"),
         Failure::Full => (StatusCode::INSUFFICIENT_STORAGE, "insufficient_storage"),
-        Failure::Unavailable | Failure::Busy | Failure::ShuttingDown => {
+        Failure::Unavailable | Failure::Busy | Failure::TooManyStreams | Failure::ShuttingDown => {
             (StatusCode::SERVICE_UNAVAILABLE, "service_unavailable")
         }
     };

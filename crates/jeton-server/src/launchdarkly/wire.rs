@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jeton_core::id::RoleId;
 use jeton_core::member::{Member, Standing};
 use jeton_core::policy;
-use jeton_core::role::{BasePermissions, BaseRole, CustomRole};
+use jeton_core::role::{BaseRole, CustomRole};
 use jeton_core::timestamp::Timestamp;
 use jeton_core::token::{Scope, TokenKind};
 use jeton_service::TokenView;
@@ -245,10 +245,7 @@ impl<'a> Role<'a> {
             key: &role.key,
             name: &role.name,
             description: &role.description,
-            base_permissions: match role.base_permissions {
-                BasePermissions::NoAccess => "no_access",
-                BasePermissions::Reader => "reader",
-            },
+            base_permissions: role.base_permissions.as_str(),
             policy: role.policy.statements().iter().map(Statement::new).collect(),
         }
     }

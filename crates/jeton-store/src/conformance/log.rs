@@ -164,3 +164,49 @@ pub(super) async fn the_log_is_read_in_pages(store: &dyn Store) {
     assert_eq!(store.changes(Revision::ZERO, usize::MAX).await.unwrap(), log, "no limit at all");
     assert_eq!(store.changes(Revision::new(u64::MAX), 1).await.unwrap(), [], "after the end of all numbers");
 }
+
+/// Commits changes that were decided at these instants, after the two that any bench begins with.
+async fn decided_at(bench: &mut Bench<'_>, instants: &[i64]) {
+    for at in instants {
+        let proposal = Proposal { at: Timestamp::from_millis(*at), ..bench.issuing() };
+        committed(bench.one(proposal).await);
+    }
+}
+
+async fn forgotten(bench: &Bench<'_>, before: i64, limit: usize) -> (usize, Vec<u64>) {
+    let count = bench.store.compact(Timestamp::from_millis(before), limit).await.unwrap();
+    (count, bench.log().await.iter().map(|change| change.revision.number()).collect())
+}
+
+pub(super) async fn the_oldest_changes_are_forgotten(store: &dyn Store) {
+    let mut bench = Bench::set_up(store, 85).await;
+    let begun = sample::NOW.as_millis();
+    decided_at(&mut bench, &[begun + 10, begun + 20, begun + 30, begun + 40]).await;
+    let before = State::of_snapshot(store).await;
+    assert_eq!(forgotten(&bench, begun, 100).await, (0, vec![1, 2, 3, 4, 5, 6]), "nothing is as old");
+    assert_eq!(forgotten(&bench, begun + 30, 1).await, (1, vec![2, 3, 4, 5, 6]), "as many as may be");
+    assert_eq!(
+        forgotten(&bench, begun + 30, 100).await,
+        (3, vec![5, 6]),
+        "what was decided before, and no more"
+    );
+    assert_eq!(forgotten(&bench, begun + 1000, 100).await, (1, vec![6]), "never the last");
+    assert_eq!(forgotten(&bench, begun + 1000, 100).await, (0, vec![6]));
+    assert_eq!(State::of_snapshot(store).await, before, "no record changes");
+    let next = bench.token().await;
+    assert_eq!(next.revision, Revision::new(7), "and no number is used again");
+    assert_eq!(
+        store.changes(Revision::new(2), 1).await.unwrap()[0].revision,
+        Revision::new(6),
+        "a gap shows"
+    );
+}
+
+/// A clock that was set back leaves older instants behind younger ones.
+pub(super) async fn the_log_is_forgotten_from_its_beginning_only(store: &dyn Store) {
+    let mut bench = Bench::set_up(store, 86).await;
+    let begun = sample::NOW.as_millis();
+    decided_at(&mut bench, &[begun + 10, begun + 1000, begun + 20, begun + 30]).await;
+    assert_eq!(forgotten(&bench, begun + 100, 100).await, (3, vec![4, 5, 6]));
+    assert_eq!(forgotten(&bench, begun + 100, 100).await, (0, vec![4, 5, 6]));
+}

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::rights::{GrantDoc, ScopeDoc, StatementDoc, authority, grants, policy, statements};
 use super::words::{
-    account_id, api_version, base_permissions, base_permissions_name, digest, hex, json, kind, kind_name,
-    last_four, member_id, parse, role, role_ids, standing, standing_name, unreadable,
+    account_id, api_version, base_permissions, digest, hex, json, kind, last_four, member_id, parse, role,
+    role_ids, standing, unreadable,
 };
 use crate::StoreError;
 
@@ -66,7 +66,7 @@ pub(super) fn token_text(token: &Token) -> String {
         id: token.id.to_string(),
         account: token.account.to_string(),
         owner: token.owner.to_string(),
-        kind: kind_name(token.kind).to_owned(),
+        kind: token.kind.as_str().to_owned(),
         name: token.name.clone(),
         description: token.description.clone(),
         scope: ScopeDoc::from(&token.scope),
@@ -135,7 +135,7 @@ pub(super) fn member_text(member: &Member) -> String {
         family_name: member.family_name.clone(),
         role: member.role.as_str().to_owned(),
         custom_roles: member.custom_roles.iter().map(ToString::to_string).collect(),
-        standing: standing_name(member.standing).to_owned(),
+        standing: member.standing.as_str().to_owned(),
         password: member.password.as_ref().map(|hash| hash.as_phc().to_owned()),
         created_at: member.created_at.as_millis(),
         revision: member.revision.number(),
@@ -181,7 +181,7 @@ pub(super) fn role_text(role: &CustomRole) -> String {
         key: role.key.clone(),
         name: role.name.clone(),
         description: role.description.clone(),
-        base_permissions: base_permissions_name(role.base_permissions).to_owned(),
+        base_permissions: role.base_permissions.as_str().to_owned(),
         policy: statements(&role.policy),
         created_at: role.created_at.as_millis(),
         revision: role.revision.number(),

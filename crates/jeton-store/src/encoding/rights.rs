@@ -6,10 +6,7 @@ use jeton_core::policy::{Effect, Policy, Statement};
 use jeton_core::token::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::words::{
-    api_version, base_permissions, base_permissions_name, json, kind, member_id, parse, role, role_ids,
-    unreadable,
-};
+use super::words::{api_version, base_permissions, json, kind, member_id, parse, role, role_ids, unreadable};
 use crate::StoreError;
 
 #[derive(Serialize, Deserialize)]
@@ -125,7 +122,7 @@ pub(super) struct PolicyGrantDoc {
 
 pub(super) fn grants(authority: &Authority) -> Vec<GrantDoc> {
     let policy_grant = |grant: &PolicyGrant| PolicyGrantDoc {
-        base_permissions: base_permissions_name(grant.base_permissions).to_owned(),
+        base_permissions: grant.base_permissions.as_str().to_owned(),
         policy: statements(&grant.policy),
     };
     let grant = |grant: &Grant| match grant {

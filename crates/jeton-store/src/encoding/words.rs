@@ -15,29 +15,12 @@ pub(crate) fn unreadable(what: &str) -> StoreError {
     StoreError::Unreadable(what.to_owned())
 }
 
-pub(crate) fn kind_name(kind: TokenKind) -> &'static str {
-    match kind {
-        TokenKind::Personal => "personal",
-        TokenKind::Service => "service",
-        TokenKind::Login => "login",
-    }
-}
-
 pub(crate) fn kind(name: &str) -> Result<TokenKind, StoreError> {
     match name {
         "personal" => Ok(TokenKind::Personal),
         "service" => Ok(TokenKind::Service),
         "login" => Ok(TokenKind::Login),
         _ => Err(unreadable("kind of a token")),
-    }
-}
-
-pub(crate) fn standing_name(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Pending => "pending",
-        Standing::Active => "active",
-        Standing::Blocked => "blocked",
-        Standing::Removed => "removed",
     }
 }
 
@@ -53,13 +36,6 @@ pub(crate) fn standing(name: &str) -> Result<Standing, StoreError> {
 
 pub(crate) fn role(name: &str) -> Result<BaseRole, StoreError> {
     BaseRole::parse(name).ok_or_else(|| unreadable("base role"))
-}
-
-pub(crate) fn base_permissions_name(base: BasePermissions) -> &'static str {
-    match base {
-        BasePermissions::NoAccess => "no_access",
-        BasePermissions::Reader => "reader",
-    }
 }
 
 pub(crate) fn base_permissions(name: &str) -> Result<BasePermissions, StoreError> {

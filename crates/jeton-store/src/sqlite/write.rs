@@ -83,6 +83,30 @@ impl Writer {
         touch_all().and_then(|()| transaction.commit()).map_err(|error| failure(&error))
     }
 
+    pub(super) fn compact(&mut self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let connection = &self.connection;
+        let forget = || -> rusqlite::Result<usize> {
+            // From the beginning only: where a clock was set back older instants may follow younger ones, and the log has
+            // to stay without a gap.
+            let mut statement =
+                connection.prepare_cached("SELECT revision, at FROM changes ORDER BY revision LIMIT ?1")?;
+            let mut rows = statement.query([i64::try_from(limit).unwrap_or(i64::MAX)])?;
+            let mut last = None;
+            while let Some(row) = rows.next()? {
+                if row.get::<_, i64>(1)? >= before.as_millis() {
+                    break;
+                }
+                last = Some(row.get::<_, i64>(0)?);
+            }
+            drop(rows);
+            let Some(last) = last else { return Ok(0) };
+            connection
+                .prepare_cached("DELETE FROM changes WHERE revision <= ?1 AND revision < (SELECT max(revision) FROM changes)")?
+                .execute([last])
+        };
+        forget().map_err(|error| failure(&error))
+    }
+
     pub(super) fn bind_key(&mut self, fingerprint: [u8; 32]) -> Result<bool, StoreError> {
         let bind = |connection: &Connection| -> rusqlite::Result<bool> {
             connection.execute(
@@ -271,7 +295,7 @@ fn bind_changing_of_member(statement: &mut CachedStatement<'_>, member: &Member)
     statement.raw_bind_parameter(3, &member.name)?;
     statement.raw_bind_parameter(4, member.role.as_str())?;
     statement.raw_bind_parameter(5, encoding::role_ids_text(&member.custom_roles))?;
-    statement.raw_bind_parameter(6, encoding::standing_name(member.standing))?;
+    statement.raw_bind_parameter(6, member.standing.as_str())?;
     statement.raw_bind_parameter(7, member.password.as_ref().map(PasswordHash::as_phc))?;
     statement.raw_bind_parameter(8, member.revision.number())?;
     statement.raw_bind_parameter(9, &member.family_name)
@@ -302,7 +326,7 @@ fn bind_changing_of_role(statement: &mut CachedStatement<'_>, role: &CustomRole)
     statement.raw_bind_parameter(1, role.id.as_bytes())?;
     statement.raw_bind_parameter(2, &role.key)?;
     statement.raw_bind_parameter(3, &role.name)?;
-    statement.raw_bind_parameter(4, encoding::base_permissions_name(role.base_permissions))?;
+    statement.raw_bind_parameter(4, role.base_permissions.as_str())?;
     statement.raw_bind_parameter(5, encoding::policy_text(&role.policy))?;
     statement.raw_bind_parameter(6, role.revision.number())?;
     statement.raw_bind_parameter(7, &role.description)
@@ -318,7 +342,7 @@ fn insert_token(group: &mut Group<'_>, token: &Token) -> rusqlite::Result<()> {
     bind_changing_of_token(statement, token)?;
     statement.raw_bind_parameter(15, token.account.as_bytes())?;
     statement.raw_bind_parameter(16, token.owner.as_bytes())?;
-    statement.raw_bind_parameter(17, encoding::kind_name(token.kind))?;
+    statement.raw_bind_parameter(17, token.kind.as_str())?;
     statement.raw_bind_parameter(18, token.issued_at.as_millis())?;
     statement.raw_execute().map(drop)
 }

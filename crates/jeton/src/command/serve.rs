@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use jeton_core::digest::ServerKey;
 use jeton_server::http::{self, Listener};
-use jeton_service::{Clock as _, Service};
+use jeton_service::{Clock as _, Failure, Service};
 use tokio::time::MissedTickBehavior;
 
 use crate::config::layers::Layers;
-use crate::config::{Config, Costs, Resolver};
+use crate::config::{Config, Resolver};
 use crate::fault::Fault;
 use crate::first_start::FirstStart;
 use crate::installation::{self, Plan};
@@ -24,6 +24,12 @@ const FLUSH_EVERY: Duration = Duration::from_secs(5);
 
 /// How often the files of a TLS certificate are looked at: a change is taken up after twice as long at most.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How often changes are looked for that are older than the log is kept.
+const FORGET_EVERY: Duration = Duration::from_mins(1);
+
+/// Left to commits between two steps of forgetting.
+const BETWEEN_COMPACTIONS: Duration = Duration::from_millis(20);
 
 /// For what still runs when everything has been answered or cut.
 const LAST_GRACE: Duration = Duration::from_secs(1);
@@ -68,7 +74,7 @@ async fn serve(config: &Config, started: Instant) -> Result<(), Fault> {
         entropy: &entropy,
     };
     first_start.run().await?;
-    let app = jeton_server::app(service.clone(), settings(&config.costs, &service.mint().key, &entropy));
+    let app = jeton_server::app(service.clone(), settings(config, &service.mint().key, &entropy));
     let signals = Signals::listen()?;
     tracing::info!(
         address = %listener.address(),
@@ -80,9 +86,16 @@ async fn serve(config: &Config, started: Instant) -> Result<(), Fault> {
         "ready"
     );
     let flushing = tokio::spawn(flush_regularly(service.clone()));
+    let forgetting = tokio::spawn(forget_regularly(service.clone(), config.streams.log_retention));
     let reloading = tokio::spawn(tls::follow(certificate, hangups, LOOK_EVERY));
-    let drained = http::serve(listener, app, config.costs.connections.clone(), signals.first()).await;
+    let told_to_stop = async {
+        signals.first().await;
+        // They would not end by themselves before the drain does.
+        service.end_watches();
+    };
+    let drained = http::serve(listener, app, config.costs.connections.clone(), told_to_stop).await;
     flushing.abort();
+    forgetting.abort();
     reloading.abort();
     flush(service.clone()).await;
     tracing::info!(
@@ -102,13 +115,15 @@ async fn open(config: &Config, listener: &Listener, entropy: &Arc<SystemEntropy>
     installation::open(plan, entropy).await
 }
 
-fn settings(costs: &Costs, key: &ServerKey, entropy: &SystemEntropy) -> jeton_server::Settings {
+fn settings(config: &Config, key: &ServerKey, entropy: &SystemEntropy) -> jeton_server::Settings {
+    let costs = &config.costs;
     jeton_server::Settings {
         token_requests: costs.token_rate,
         failed_authentications: costs.failed_auth_rate,
         failed_logins: costs.failed_login_rate,
         max_body_bytes: costs.max_body_bytes,
         body_timeout: costs.body_timeout,
+        stream_keepalive: config.streams.keepalive,
         version: env!("CARGO_PKG_VERSION"),
         server_id: server_id(key),
         seeds: std::array::from_fn(|_| u64::from_ne_bytes(*entropy.bytes())),
@@ -126,6 +141,19 @@ fn server_id(key: &ServerKey) -> String {
     [&number[..8], &number[8..12], &number[12..16], &number[16..20], &number[20..]].join("-")
 }
 
+/// Forgets old changes, a few at a time: commits go on in between.
+async fn forget_regularly(service: Service, retention: Duration) {
+    loop {
+        tokio::time::sleep(FORGET_EVERY.min(retention)).await;
+        while blocking(service.clone(), move |service| async move { service.forget_changes(retention).await })
+            .await
+            .unwrap_or(false)
+        {
+            tokio::time::sleep(BETWEEN_COMPACTIONS).await;
+        }
+    }
+}
+
 async fn flush_regularly(service: Service) {
     let mut ticks = tokio::time::interval(FLUSH_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -135,11 +163,19 @@ async fn flush_regularly(service: Service) {
     }
 }
 
-/// On a thread that may wait for a disk. What fails is in the log already, and is tried again the next time.
-fn flush(service: Service) -> impl Future<Output = ()> {
+/// What fails is in the log already, and is tried again the next time.
+async fn flush(service: Service) {
+    blocking(service, |service| async move { service.flush_last_used().await }).await;
+}
+
+/// Runs work of the service on a thread that may wait for a disk. `None` if it failed.
+async fn blocking<T, Work>(service: Service, work: impl FnOnce(Service) -> Work + Send + 'static) -> Option<T>
+where
+    T: Send + 'static,
+    Work: Future<Output = Result<T, Failure>>,
+{
     let runtime = tokio::runtime::Handle::current();
-    let flushed = tokio::task::spawn_blocking(move || runtime.block_on(service.flush_last_used()).is_ok());
-    async { drop(flushed.await) }
+    tokio::task::spawn_blocking(move || runtime.block_on(work(service)).ok()).await.ok().flatten()
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -82,6 +82,7 @@ impl Setting {
 
 const FIRST_START: &str = "First start, on an empty database";
 const LOGGING: &str = "Log lines, on standard error";
+const STREAMS: &str = "Streams of changes";
 const LIMITS: &str = "Limits";
 const SERVER_TO_ASK: &str = "Server to ask";
 
@@ -255,6 +256,29 @@ pub(crate) const DRAIN_TIMEOUT: Setting = Setting::new(
 .default("10s")
 .topic(LIMITS);
 
+pub(crate) const MAX_STREAMS: Setting =
+    Setting::new("max_streams", "JETON_MAX_STREAMS", "N", "Streams open at once")
+        .default("20000")
+        .topic(LIMITS);
+
+pub(crate) const STREAM_KEEPALIVE: Setting = Setting::new(
+    "stream_keepalive",
+    "JETON_STREAM_KEEPALIVE",
+    "TIME",
+    "How long a stream is silent before it gives a sign of life; 20s at the most",
+)
+.default("15s")
+.topic(STREAMS);
+
+pub(crate) const CHANGE_LOG_RETENTION: Setting = Setting::new(
+    "change_log_retention",
+    "JETON_CHANGE_LOG_RETENTION",
+    "TIME",
+    "How long changes stay in the log, where streams resume from",
+)
+.default("30d")
+.topic(STREAMS);
+
 /// Every setting, in the order in which they are shown.
 pub(crate) const ALL: &[&Setting] = &[
     &LISTEN,
@@ -272,12 +296,15 @@ pub(crate) const ALL: &[&Setting] = &[
     &OWNER_TOKEN,
     &LOG_LEVEL,
     &LOG_FORMAT,
+    &STREAM_KEEPALIVE,
+    &CHANGE_LOG_RETENTION,
     &MAX_TOKENS,
     &MAX_BODY_BYTES,
     &TOKEN_RATE,
     &FAILED_AUTH_RATE,
     &FAILED_LOGIN_RATE,
     &MAX_CONNECTIONS,
+    &MAX_STREAMS,
     &HEADER_TIMEOUT,
     &BODY_TIMEOUT,
     &IDLE_TIMEOUT,

@@ -210,6 +210,59 @@ impl fmt::Display for Span {
     }
 }
 
+/// How long a stream may be silent. Shorter than the time after which a connection on which nothing moves is cut, and than
+/// what clients wait for a byte.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct SignOfLife(pub(crate) Duration);
+
+impl FromStr for SignOfLife {
+    type Err = BadValue;
+
+    fn from_str(text: &str) -> Result<Self, BadValue> {
+        let fits = |Span(span): &Span| *span <= Duration::from_secs(20);
+        let span = text.parse::<Span>().ok().filter(fits);
+        span.map(|Span(span)| Self(span)).ok_or_else(|| {
+            BadValue(format!("`{text}` is not a time up to 20s: write for example 15s or 500ms"))
+        })
+    }
+}
+
+impl fmt::Display for SignOfLife {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Span(self.0).fmt(f)
+    }
+}
+
+/// How long something is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Retention(pub(crate) Duration);
+
+const DAY: u64 = 24 * 60 * 60;
+
+impl FromStr for Retention {
+    type Err = BadValue;
+
+    fn from_str(text: &str) -> Result<Self, BadValue> {
+        let days = || text.strip_suffix('d')?.parse::<u64>().ok()?.checked_mul(DAY);
+        let shorter = || text.parse::<Span>().ok().map(|Span(span)| span);
+        let span = days().map(Duration::from_secs).or_else(shorter);
+        span.filter(|span| (1..=36_500 * DAY).contains(&span.as_secs())).map(Self).ok_or_else(|| {
+            BadValue(format!(
+                "`{text}` is not a time from a second to a hundred years: write for example 30d or 12h"
+            ))
+        })
+    }
+}
+
+impl fmt::Display for Retention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.as_secs() / DAY, self.0.as_secs() % DAY) {
+            (0, _) | (_, 1..) => Span(self.0).fmt(f),
+            (days, 0) => write!(f, "{days}d"),
+        }
+    }
+}
+
 /// How much is logged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct LogLevel(pub(crate) LevelFilter);

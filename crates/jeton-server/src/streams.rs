@@ -1,0 +1,117 @@
+//! Streams: answers that go on for as long as somebody listens.
+//!
+//! A stream is written only when its reader takes it. One that nobody reads costs its connection and its place in the
+//! feed, until the connection is cut for standing still; no writer ever waits for it.
+//!
+//! Where nothing happens a sign of life is sent, so that both ends notice a connection that has broken down in silence,
+//! and proxies on the way don't take it for a forgotten one.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body::Frame;
+use jeton_core::change::Revision;
+use jeton_service::{Ended, Watching};
+use tokio::time::{Instant, sleep_until};
+
+/// Writes down what a watch tells, in the words of a surface.
+pub(crate) trait Teller<News>: Send + 'static {
+    /// Writes news.
+    fn tell(&mut self, news: News, text: &mut Vec<u8>);
+
+    /// Writes a sign of life. Everything up to `told` has been told.
+    fn beat(&mut self, told: Revision, text: &mut Vec<u8>);
+
+    /// Whether what was written so far is whole, so that a reader can do with it should nothing follow.
+    fn is_whole(&self) -> bool {
+        true
+    }
+}
+
+/// The body of a stream: what has been written already, then whatever the watch tells. A sign of life follows when
+/// nothing was told for as long as `keepalive`.
+pub(crate) fn body<W, T>(watch: W, teller: T, written: Vec<u8>, keepalive: Duration) -> Body
+where
+    W: Watching + 'static,
+    T: Teller<W::News>,
+{
+    let stream = Stream { watch, teller, written, keepalive, beats_at: Instant::now() + keepalive };
+    Body::new(Pulled(Box::pin(stream.step())))
+}
+
+struct Stream<W, T> {
+    watch: W,
+    teller: T,
+    written: Vec<u8>,
+    keepalive: Duration,
+    beats_at: Instant,
+}
+
+type Step<W, T> = (Stream<W, T>, Option<io::Result<Bytes>>);
+
+impl<W: Watching, T: Teller<W::News>> Stream<W, T> {
+    /// Goes on to the next piece. `None` is the end.
+    async fn step(mut self) -> Step<W, T> {
+        while self.written.is_empty() {
+            if let Err(ended) = self.write().await {
+                tracing::debug!(?ended, "a stream ended");
+                // Half a line would be taken for a whole one, or for a mistake of ours: rather cut the connection.
+                let cut = (!self.teller.is_whole()).then(|| Err(io::ErrorKind::Interrupted.into()));
+                return (self, cut);
+            }
+        }
+        self.beats_at = Instant::now() + self.keepalive;
+        let piece = Bytes::from(std::mem::take(&mut self.written));
+        (self, Some(Ok(piece)))
+    }
+
+    async fn write(&mut self) -> Result<(), Ended> {
+        let rings_at = self.secret_ends_in().map_or(self.beats_at, |end| self.beats_at.min(end));
+        tokio::select! {
+            biased;
+            news = self.watch.next() => {
+                if let Some(news) = news? {
+                    self.teller.tell(news, &mut self.written);
+                }
+            }
+            () = sleep_until(rings_at) => {
+                self.watch.standing()?;
+                if Instant::now() >= self.beats_at {
+                    self.teller.beat(self.watch.post().told(), &mut self.written);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The end of the secret that began the stream, on the clock that timers go by.
+    fn secret_ends_in(&self) -> Option<Instant> {
+        let post = self.watch.post();
+        let left = post.ends_at()?.as_millis().saturating_sub(post.now().as_millis());
+        // At the least a moment: a clock that was set back while this was computed must not make the timer spin.
+        Instant::now().checked_add(Duration::from_millis(u64::try_from(left).unwrap_or(0).max(1)))
+    }
+}
+
+/// A body that is worked out piece by piece, when it is asked for.
+struct Pulled<W, T>(Pin<Box<dyn Future<Output = Step<W, T>> + Send>>);
+
+impl<W: Watching + 'static, T: Teller<W::News>> http_body::Body for Pulled<W, T> {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let (stream, piece) = std::task::ready!(self.0.as_mut().poll(cx));
+        if let Some(Ok(_)) = piece {
+            self.0 = Box::pin(stream.step());
+        }
+        Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
+    }
+}
