@@ -62,7 +62,7 @@ impl Service {
         }
         let index = Arc::new(rebuild(&*store).await?);
         let committer = Committer::start(Arc::clone(&store), Arc::clone(&index))?;
-        let (last_used, sequence) = (LastUsed::default(), Sequence::default());
+        let (last_used, sequence) = (LastUsed::new(store.presences().await?), Sequence::default());
         Ok(Self {
             inner: Arc::new(Inner {
                 store,

@@ -481,7 +481,7 @@ fn members_are_asked_for_as_the_api_wants_it() {
             vec![(200, &*members)],
             vec!["GET /api/v2/members?limit=5&offset=0".to_owned()],
             None,
-            "a@example.com",
+            "  LAST SEEN\n",
         ),
         (
             "member me",

@@ -21,14 +21,14 @@ const REGULAR: BaseRole = BaseRole::Writer;
 pub(super) async fn list(ask: Ask) -> Result<Response, Trouble> {
     refuse_subscription(&ask)?;
     let members = ask.service().members(&ask.session);
-    let users: Vec<_> = members.iter().map(|member| wire::User::new(member)).collect();
+    let users: Vec<_> = members.iter().map(|member| user_of(&ask, member)).collect();
     Ok(answer::json(&users))
 }
 
 pub(super) async fn get(ask: Ask) -> Result<Response, Trouble> {
     let member = user(&ask)?;
     refuse_subscription(&ask)?;
-    Ok(shown(&member))
+    Ok(shown(&ask, &member))
 }
 
 pub(super) async fn create(ask: Ask) -> Result<Response, Trouble> {
@@ -55,7 +55,7 @@ pub(super) async fn create(ask: Ask) -> Result<Response, Trouble> {
         password,
     };
     match ask.service().add_members(&ask.session, &[command]).await?.first() {
-        Some(member) => Ok(shown(member)),
+        Some(member) => Ok(shown(&ask, member)),
         None => Err(Trouble::Internal),
     }
 }
@@ -85,7 +85,7 @@ pub(super) async fn patch(ask: Ask) -> Result<Response, Trouble> {
         })
     };
     let member = ask.service().change_member_with::<Trouble>(&ask.session, id, command).await?;
-    Ok(shown(&member))
+    Ok(shown(&ask, &member))
 }
 
 pub(super) async fn delete(ask: Ask) -> Result<Response, Trouble> {
@@ -114,7 +114,7 @@ pub(super) async fn password(ask: Ask) -> Result<Response, Trouble> {
     ask.shared.gate.admit_own_password(service, email)?;
     let current = body.current_password.as_deref();
     match service.set_password(&ask.session, id, current, &body.new_password).await {
-        Ok(member) => Ok(shown(&member)),
+        Ok(member) => Ok(shown(&ask, &member)),
         Err(error) => {
             let trouble = Trouble::from(error);
             Err(ask.shared.gate.password_failed(service, email, trouble))
@@ -129,7 +129,7 @@ async fn set_standing(ask: Ask, next: impl Fn(Standing) -> Standing) -> Result<R
         Ok(ChangeMember { standing: Some(next(member.standing)), ..ChangeMember::default() })
     };
     let member = ask.service().change_member_with::<Trouble>(&ask.session, id, command).await?;
-    Ok(shown(&member))
+    Ok(shown(&ask, &member))
 }
 
 /// The user of the path. Everybody signed in may know of everybody.
@@ -142,8 +142,12 @@ fn administrators_only(ask: &Ask) -> Result<(), Trouble> {
     Ok(ask.service().require_administrator(&ask.session)?)
 }
 
-fn shown(member: &Member) -> Response {
-    answer::json(&wire::User::new(member))
+fn shown(ask: &Ask, member: &Member) -> Response {
+    answer::json(&user_of(ask, member))
+}
+
+fn user_of<'m>(ask: &Ask, member: &'m Member) -> wire::User<'m> {
+    wire::User::new(member, ask.service().presence(member))
 }
 
 /// The body of a create and of a change. Members that nobody knows are ignored.

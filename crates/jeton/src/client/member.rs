@@ -217,7 +217,7 @@ fn show_list(session: &Session, matches: &ArgMatches) -> Result<(), Fault> {
     }
     let page: Page = session.read(&answer)?;
     let now = when::now();
-    let headings = ["ID", "E-MAIL", "NAME", "ROLE", "CUSTOM", "SEEN"];
+    let headings = ["ID", "E-MAIL", "NAME", "ROLE", "CUSTOM", "LAST SEEN"];
     let rows: Vec<_> = page.items.iter().map(|member| member.row(now)).collect();
     print(&show::table(headings, &rows))?;
     if let Some(footer) = show::footer("member", offset, page.items.len(), page.total_count, LIST) {
