@@ -895,6 +895,9 @@ fn an_explanation_that_cannot_be_given_says_why() {
     // Not even a secret in the wrong place gets into a log.
     let secret = run(&mut world.owner(&format!("explain createMember member/new --token {}", world.owner)));
     assert!(secret.code() == 2 && secret.stderr.contains("may be a secret"), "{secret:?}");
+    let got = run(&mut world.owner(&format!("token get {}", world.owner)));
+    assert!(got.code() == 2 && got.stderr.contains("may be a secret"), "{got:?}");
+    assert!(![secret.stderr, got.stderr].concat().contains(&world.owner), "and nobody repeats it");
 }
 
 #[test]
