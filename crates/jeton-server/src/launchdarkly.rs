@@ -8,6 +8,7 @@ mod answer;
 mod body;
 mod identity;
 mod list;
+mod member_filter;
 mod members;
 mod paging;
 mod patch;

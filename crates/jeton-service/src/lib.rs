@@ -45,12 +45,14 @@ use sequence::Sequence;
 pub use error::{Error, Failure};
 pub use jeton_core::rule::Founding;
 pub use jeton_index::roster::Start;
+pub use jeton_store::Presence;
 pub use ports::{Clock, Entropy};
 pub use session::{Session, Unauthenticated};
 pub use start::{Founded, StartError};
 pub use tokens::{TokenPage, TokenView, Visible};
 pub use watch::{
-    ChangeWatch, Ended, MemberNews, MemberWatch, NotInLog, Post, TokenEvent, TokenNews, TokenWatch, Watching,
+    ChangeWatch, Ended, MemberNews, MemberView, MemberWatch, NotInLog, Post, TokenEvent, TokenNews,
+    TokenWatch, Watching,
 };
 
 /// What every surface calls. Cheap to clone.
@@ -94,20 +96,17 @@ impl Service {
         self.inner.committer.is_running()
     }
 
-    /// Writes down when tokens were last used. To be called every few seconds, and before the end.
+    /// Writes down when tokens were last used and members last here. To be called every few seconds, and before the end.
     ///
     /// # Errors
     /// If the database fails; what could not be written is kept for the next time.
     pub async fn flush_last_used(&self) -> Result<(), Failure> {
-        let used = self.inner.last_used.take();
-        if used.is_empty() {
-            return Ok(());
+        let batch = self.inner.last_used.batch();
+        if !batch.is_empty() {
+            self.inner.store.touch(&batch.tokens, &batch.members).await?;
+            self.inner.last_used.written(batch);
         }
-        let written = self.inner.store.touch(&used).await;
-        if written.is_err() {
-            self.inner.last_used.put_back(used);
-        }
-        Ok(written?)
+        Ok(())
     }
 
     /// Forgets changes that were decided longer ago than this, some thousands at the most, so that nobody waits long for
@@ -140,6 +139,6 @@ impl Service {
     }
 
     fn note_use(&self, caller: &Caller, now: Timestamp) {
-        self.inner.last_used.note(caller.token, now);
+        self.inner.last_used.note(caller, now);
     }
 }

@@ -114,6 +114,7 @@ impl Service {
             let mut proposals = vec![issued.proposal];
             proposals.extend(self.old_logins(&member).await?);
             if let Some(Event::TokenIssued { .. }) = self.commit_first(proposals).await? {
+                self.inner.last_used.note_login(member.id, now);
                 return Ok((member, issued.secret));
             }
             if let Some(session) = &by {

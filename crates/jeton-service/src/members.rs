@@ -7,7 +7,7 @@ use jeton_core::command::{AddMember, ChangeMember};
 use jeton_core::member::{FIRST_NUMBER, Member, PasswordHash, Standing};
 use jeton_core::refusal::Refusal;
 use jeton_core::rule::{self, MemberFacts};
-use jeton_store::Outcome;
+use jeton_store::{Outcome, Presence};
 
 use crate::Service;
 use crate::error::{Error, Failure};
@@ -39,6 +39,11 @@ impl Service {
     pub fn member_by_number(&self, session: &Session, number: u32) -> Result<Arc<Member>, Error> {
         let member = self.inner.index.directory().member_by_number(session.caller().account, number);
         Ok(member.ok_or(Refusal::NoSuchMember)?)
+    }
+
+    /// When a member was last here. Everybody who may see the member may see that.
+    pub fn presence(&self, member: &Member) -> Presence {
+        self.inner.last_used.presence(member.id)
     }
 
     /// Refuses everybody who is no administrator.

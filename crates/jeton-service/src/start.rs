@@ -64,7 +64,7 @@ impl Service {
         let index = Arc::new(rebuild(&*store).await?);
         let feed = Arc::new(Feed::start(index.revision())?);
         let committer = Committer::start(Arc::clone(&store), Arc::clone(&index), Arc::clone(&feed))?;
-        let (last_used, sequence) = (LastUsed::default(), Sequence::default());
+        let (last_used, sequence) = (LastUsed::new(store.presences().await?), Sequence::default());
         Ok(Self {
             inner: Arc::new(Inner {
                 store,

@@ -22,7 +22,7 @@ use crate::session::Session;
 use crate::{Inner, Service};
 
 pub use changes::{ChangeWatch, NotInLog};
-pub use members::{MemberNews, MemberWatch};
+pub use members::{MemberNews, MemberView, MemberWatch};
 pub use tokens::{TokenEvent, TokenNews, TokenWatch};
 
 /// Why a watch ends.

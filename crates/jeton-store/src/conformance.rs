@@ -87,6 +87,8 @@ macro_rules! store_conformance {
             members::any_other_standing_leaves_the_tokens,
             members::an_address_is_found_without_regard_to_case,
             members::a_removed_role_leaves_the_tokens_that_held_it,
+            members::a_presence_never_goes_backwards,
+            members::a_presence_is_no_change,
             accounts::accounts_are_walls,
             log::the_row_is_what_the_log_says,
             log::the_log_keeps_who_and_when,

@@ -68,8 +68,16 @@ pub trait Store: Send + Sync {
     /// The members with this e-mail address, in every account, without regard to case.
     fn members_by_email<'a>(&'a self, email: &'a str) -> Answer<'a, Vec<Member>>;
 
-    /// Notes when tokens were last used. It is not part of the log, and an instant never goes backwards.
-    fn touch<'a>(&'a self, used: &'a [(TokenId, Timestamp)]) -> Answer<'a, ()>;
+    /// Notes when tokens were last used and members last here, in one transaction. It is not part of the log, and an
+    /// instant never goes backwards.
+    fn touch<'a>(
+        &'a self,
+        used: &'a [(TokenId, Timestamp)],
+        present: &'a [(MemberId, Presence)],
+    ) -> Answer<'a, ()>;
+
+    /// When members were last here, in every account: of those who ever were, in any order.
+    fn presences(&self) -> Answer<'_, Vec<(MemberId, Presence)>>;
 
     /// Binds the database to a server key by its fingerprint. `true` if it is bound to this one, now or already.
     fn bind_key(&self, fingerprint: [u8; 32]) -> Answer<'_, bool>;
@@ -107,6 +115,26 @@ pub struct StoredToken {
     pub token: Token,
     /// When it was last used; `None` for never. May be some seconds behind.
     pub last_used_at: Option<Timestamp>,
+}
+
+/// When a member was last here. Kept beside the record and not in it: it is no change, and nothing is decided on it.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Presence {
+    /// When they logged in, or one of their personal tokens or logins was used; `None` for never.
+    pub last_seen_at: Option<Timestamp>,
+    /// When they logged in; `None` for never.
+    pub last_login_at: Option<Timestamp>,
+}
+
+impl Presence {
+    /// The later of each instant.
+    #[must_use]
+    pub fn merged(self, other: Self) -> Self {
+        Self {
+            last_seen_at: self.last_seen_at.max(other.last_seen_at),
+            last_login_at: self.last_login_at.max(other.last_login_at),
+        }
+    }
 }
 
 /// The machinery broke. The text is for the operator's log, not for clients.

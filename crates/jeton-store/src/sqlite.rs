@@ -25,7 +25,7 @@ use jeton_core::snapshot::Record;
 use jeton_core::timestamp::Timestamp;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
-use crate::{Answer, Outcome, Store, StoreError, StoredToken};
+use crate::{Answer, Outcome, Presence, Store, StoreError, StoredToken};
 use lock::Lock;
 use recent::Recent;
 use write::Writer;
@@ -206,12 +206,20 @@ impl Store for Sqlite {
         ready(move || self.read(|connection| read::members_by_email(connection, email)))
     }
 
-    fn touch<'a>(&'a self, used: &'a [(TokenId, Timestamp)]) -> Answer<'a, ()> {
+    fn touch<'a>(
+        &'a self,
+        used: &'a [(TokenId, Timestamp)],
+        present: &'a [(MemberId, Presence)],
+    ) -> Answer<'a, ()> {
         ready(move || {
             let mut writer = self.writer();
             let _changing = self.recent.changing_these(used.iter().map(|(id, _)| *id));
-            writer.touch(used)
+            writer.touch(used, present)
         })
+    }
+
+    fn presences(&self) -> Answer<'_, Vec<(MemberId, Presence)>> {
+        ready(move || self.read(read::presences))
     }
 
     fn bind_key(&self, fingerprint: [u8; 32]) -> Answer<'_, bool> {

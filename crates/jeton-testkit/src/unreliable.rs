@@ -9,7 +9,7 @@ use jeton_core::id::{AccountId, MemberId, TokenId};
 use jeton_core::member::Member;
 use jeton_core::snapshot::Record;
 use jeton_core::timestamp::Timestamp;
-use jeton_store::{Answer, Outcome, Store, StoreError, StoredToken};
+use jeton_store::{Answer, Outcome, Presence, Store, StoreError, StoredToken};
 
 /// A store around another that fails, or stands still, on command.
 pub struct Unreliable {
@@ -156,10 +156,21 @@ impl Store for Unreliable {
         })
     }
 
-    fn touch<'a>(&'a self, used: &'a [(TokenId, Timestamp)]) -> Answer<'a, ()> {
+    fn touch<'a>(
+        &'a self,
+        used: &'a [(TokenId, Timestamp)],
+        present: &'a [(MemberId, Presence)],
+    ) -> Answer<'a, ()> {
         Box::pin(async move {
             self.check()?;
-            self.inner.touch(used).await
+            self.inner.touch(used, present).await
+        })
+    }
+
+    fn presences(&self) -> Answer<'_, Vec<(MemberId, Presence)>> {
+        Box::pin(async move {
+            self.check()?;
+            self.inner.presences().await
         })
     }
 

@@ -94,11 +94,6 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<(Task, 
     Ok((task, flags(&matches)))
 }
 
-/// Whether there is a command of this name.
-pub(crate) fn knows(name: &str) -> bool {
-    command().find_subcommand(name).is_some()
-}
-
 fn flags(matches: &ArgMatches) -> Flags {
     let given = |setting: &&Setting| {
         // A command that does not take the flag does not know its name.
@@ -115,9 +110,9 @@ pub(crate) fn command() -> Command {
         .about("An access-token server: issues, lists, renames, rotates, revokes and verifies access tokens")
         .after_help(format!(
             "Every setting of a server can be given as a flag, as a variable JETON_…, or in a TOML file named by --config; \
-             the first of these that says something holds. The commands that ask a running server (token, member, role) \
-             find it by --url or JETON_URL and JETON_TOKEN, else as `jeton login` said.\n\n{EXIT_CODES}\n\nExample:\n  \
-             jeton serve"
+             the first of these that says something holds. The commands that ask a running server (token, member, role, \
+             explain) find it by --url or JETON_URL and JETON_TOKEN, else as `jeton login` said.\n\n{EXIT_CODES}\n\n\
+             Example:\n  jeton serve"
         ))
         .subcommand_required(true)
         .arg_required_else_help(true)

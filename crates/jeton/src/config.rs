@@ -74,6 +74,8 @@ pub(crate) struct Logging {
 /// What the first start is told.
 #[derive(Debug)]
 pub(crate) struct Owner {
+    /// Who said any of it.
+    pub(crate) origins: Vec<Origin>,
     pub(crate) email: String,
     pub(crate) password: Option<SecretSource>,
     pub(crate) token: Option<SecretSource>,
@@ -235,7 +237,15 @@ impl<'a> Resolver<'a> {
         let Email(email) = self.take(&setting::OWNER_EMAIL)?;
         let password = self.secret(&setting::OWNER_PASSWORD_FILE, &setting::OWNER_PASSWORD)?;
         let token = self.secret(&setting::OWNER_TOKEN_FILE, &setting::OWNER_TOKEN)?;
-        Ok(Owner { email, password, token })
+        let all = [
+            &setting::OWNER_EMAIL,
+            &setting::OWNER_PASSWORD_FILE,
+            &setting::OWNER_PASSWORD,
+            &setting::OWNER_TOKEN_FILE,
+            &setting::OWNER_TOKEN,
+        ];
+        let said = all.into_iter().filter_map(|setting| self.layers.get(setting));
+        Ok(Owner { origins: said.map(|(_, origin)| origin).collect(), email, password, token })
     }
 
     fn costs(&mut self) -> Result<Costs, Fault> {

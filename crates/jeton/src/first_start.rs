@@ -48,6 +48,7 @@ impl FirstStart<'_> {
     /// Does all of it, if this is the first start.
     pub(crate) async fn run(&self) -> Result<(), Fault> {
         if !self.service.is_empty() {
+            self.say_what_is_ignored();
             return Ok(());
         }
         let owner_password = self.owner.password.as_ref().map(|source| self.hash(source)).transpose()?;
@@ -61,6 +62,18 @@ impl FirstStart<'_> {
         let secret = self.found(fresh, owner_password).await?;
         self.welcome(&secret, &path);
         Ok(())
+    }
+
+    /// Whoever gives a token to a database that has an account waits for it in vain. Those who leave the setting where it
+    /// was for the first start are right too, so that this is no warning.
+    fn say_what_is_ignored(&self) {
+        let origins: Vec<_> = self.owner.origins.iter().map(ToString::to_string).collect();
+        if !origins.is_empty() {
+            tracing::info!(
+                ignored = origins.join(", "),
+                "the account was founded before: what is said of its owner counts on an empty database only"
+            );
+        }
     }
 
     fn hash(&self, source: &SecretSource) -> Result<PasswordHash, Fault> {

@@ -375,7 +375,7 @@ fn a_refusal_says_what_to_do() {
         "the server says: Invalid access token (401 unauthorized, request ID)"
     );
     let hint = "\n  hint: the token in JETON_TOKEN is unknown here, expired or revoked: give another, or unset it to use \
-                the one of `jeton login`\n";
+                the one of `jeton login`; `jeton check` tells whether it was mistyped\n";
     assert!(unknown.stderr.ends_with(hint), "{unknown:?}");
     let strange = run(&mut world.with("se\u{7}cret", "token list"));
     let expected =
@@ -481,7 +481,7 @@ fn members_are_asked_for_as_the_api_wants_it() {
             vec![(200, &*members)],
             vec!["GET /api/v2/members?limit=5&offset=0".to_owned()],
             None,
-            "a@example.com",
+            "  LAST SEEN\n",
         ),
         (
             "member me",
@@ -627,32 +627,54 @@ fn roles_are_asked_for_as_the_api_wants_it() {
 #[test]
 fn a_password_gives_a_token_that_is_kept() {
     let dir = tempdir().unwrap();
-    let responder = Responder::start(&[
-        (200, "", r#"{"token":"session-token","user":{"id":1000}}"#),
-        (200, "", r#"{"memberId":"m","tokenId":"x"}"#),
-        (404, "", r#"{"code":"not_found","message":"no"}"#),
-    ]);
+    let responder =
+        Responder::start(&[(200, "", r#"{"token":"session-token","user":{"id":1000}}"#), (200, "", MEMBER)]);
     let url = responder.url();
     let mut command = at_home(dir.path(), "login --email a@example.com --url");
     let printed = run_with_input(command.arg(&url), "pass word\n").success();
-    assert!(
-        printed.starts_with(&format!("logged in at {url} as member m, with a personal token\n")),
-        "{printed}"
-    );
+    let who = "a@example.com (writer), with a login that lasts 24 hours";
+    assert!(printed.starts_with(&format!("logged in at {url} as {who}\n")), "{printed}");
     let asked = responder.asked();
     assert_eq!(asked[0].what, "POST /api/v1/users/login");
     assert_eq!(asked[0].json(), json!({ "email": "a@example.com", "password": "pass word" }));
     assert_eq!(asked[0].header("authorization"), None);
     assert_eq!(
         (asked[1].what.as_str(), asked[1].header("authorization")),
-        ("GET /api/v2/caller-identity", Some("session-token"))
+        ("GET /api/v2/members/me", Some("session-token"))
     );
     let kept = std::fs::read_to_string(dir.path().join("home/jeton/profile.toml")).unwrap();
-    assert_eq!(kept, format!("url = \"{url}\"\ntoken = \"session-token\"\n"));
+    assert_eq!(kept, format!("url = \"{url}\"\ntoken = \"session-token\"\nlogin = true\n"));
 
     let refused = r#"{"msg":"Invalid username or password."}"#;
     let (ended, _) = told(&[(401, "", refused)], "login --email a@example.com", "wrong\n");
     assert_eq!(ended.error(), ("the server says: Invalid username or password. (401)".to_owned(), 1));
+}
+
+/// A logout ends what a password made, says so if it can't, and never keeps the profile for it.
+#[test]
+fn a_logout_ends_a_login_and_says_if_it_cannot() {
+    for (status, answer, code) in
+        [(200, "{}", 0), (401, r#"{"msg":"Invalid token"}"#, 0), (503, r#"{"msg":"later"}"#, 1)]
+    {
+        let dir = tempdir().unwrap();
+        let responder = Responder::start(&[(status, "", answer)]);
+        let profile = dir.path().join("home/jeton/profile.toml");
+        std::fs::create_dir_all(profile.parent().unwrap()).unwrap();
+        let kept = format!("url = \"{}\"\ntoken = \"session-token\"\nlogin = true\n", responder.url());
+        std::fs::write(&profile, kept).unwrap();
+        std::fs::set_permissions(&profile, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let ended = run(&mut at_home(dir.path(), "logout"));
+        assert_eq!(ended.code(), code, "{ended:?}");
+        let said =
+            if code == 0 { "the login that was in it is dead" } else { "could not be ended at http://127" };
+        assert!(format!("{}{}", ended.stdout, ended.stderr).contains(said), "{ended:?}");
+        assert!(!profile.exists());
+        let asked = responder.asked();
+        assert_eq!(
+            (asked[0].what.as_str(), asked[0].header("authorization"), asked[0].json()),
+            ("POST /api/v1/users/logout", Some("session-token"), json!({}))
+        );
+    }
 }
 
 #[test]
@@ -800,7 +822,11 @@ fn a_member_a_role_a_token_and_a_refusal_explained() {
     let machine = world.id("machine");
     let refused = with(&format!("token revoke {machine} --yes"));
     assert_eq!(refused.code(), 1);
-    assert!(refused.stderr.contains("jeton explain"), "{refused:?}");
+    let explain = format!("`jeton explain deleteAccessToken service-token/{machine}`");
+    assert!(refused.stderr.contains(&explain), "{refused:?}");
+    let denied_by =
+        r#"  denied by: {"actions":["deleteAccessToken"],"effect":"deny","resources":["service-token/*"]}"#;
+    assert!(refused.stderr.contains(denied_by), "{refused:?}");
 
     let told = with(&format!("explain deleteAccessToken service-token/{machine}")).success();
     assert!(
@@ -830,6 +856,48 @@ fn a_password_logs_in_for_a_day() {
     assert!(shown.contains("owner@localhost"), "{shown}");
     let listed = run(&mut at_home(dir.path(), "token list --json")).success();
     assert!(!listed.contains("jtn_log") && listed.contains("\"totalCount\":1"), "{listed}");
+
+    let profile = std::fs::read_to_string(dir.path().join("home/jeton/profile.toml")).unwrap();
+    let secret = profile.split('"').find(|word| word.starts_with("jtn_log_")).unwrap();
+    assert_eq!(server.status_for(secret), 200);
+    let gone = run(&mut at_home(dir.path(), "logout")).success();
+    assert!(gone.ends_with("; the login that was in it is dead\n"), "{gone}");
+    assert_eq!(server.status_for(secret), 401);
+}
+
+#[test]
+fn a_member_is_added_with_a_password_and_logs_in() {
+    let world = World::new();
+    let line = "member add ada@example.com --role writer --with-password";
+    run_with_input(&mut world.owner(line), "correct horse\n").success();
+    let line = format!("login --url {} --email ada@example.com", world.server.url(""));
+    let said = run_with_input(&mut world.stranger(&line), "correct horse\n").success();
+    assert!(said.contains(" as ada@example.com (writer), with a login that lasts 24 hours\n"), "{said}");
+    assert_eq!(
+        run(&mut world.owner(&format!("{} --with-password", "member add b@c --role reader"))).code(),
+        2
+    );
+}
+
+/// What jeton's own calls refuse is told in their words, which are not those of either API.
+#[test]
+fn an_explanation_that_cannot_be_given_says_why() {
+    let world = World::new();
+    let refused = run(&mut world.owner("explain createMember nonsense"));
+    let (message, code) = refused.error();
+    assert!(
+        message.starts_with("the server says: resource names no resource: give one like member/ID"),
+        "{message}"
+    );
+    assert_eq!(code, 1);
+    let unknown = run(&mut world.owner("explain createMember member/new --token 0123456789abcdef01234567"));
+    assert!(unknown.stderr.contains("hint: `jeton token list` shows what there is"), "{unknown:?}");
+    // Not even a secret in the wrong place gets into a log.
+    let secret = run(&mut world.owner(&format!("explain createMember member/new --token {}", world.owner)));
+    assert!(secret.code() == 2 && secret.stderr.contains("may be a secret"), "{secret:?}");
+    let got = run(&mut world.owner(&format!("token get {}", world.owner)));
+    assert!(got.code() == 2 && got.stderr.contains("may be a secret"), "{got:?}");
+    assert!(![secret.stderr, got.stderr].concat().contains(&world.owner), "and nobody repeats it");
 }
 
 #[test]

@@ -43,7 +43,10 @@ owner_email = "owner@localhost"              # default
 # owner_token = "********"                   # JETON_OWNER_TOKEN
 log_level = "warn"                           # {path} line 6
 log_format = "json"                          # default
+stream_keepalive = "15s"                     # default
+change_log_retention = "30d"                 # default
 max_tokens = 1000                            # {path} line 3
+max_streams = 20000                          # default
 max_body_bytes = 262144                      # default
 token_rate = 0                               # {path} line 4
 failed_auth_rate = "100/10"                  # default
@@ -53,7 +56,7 @@ header_timeout = "10s"                       # default
 body_timeout = "30s"                         # default
 idle_timeout = "90s"                         # {path} line 5
 drain_timeout = "10s"                        # default
-# JETON_LISTN is set, but jeton has no such variable.
+# JETON_LISTN is set, but jeton has no such variable: did you mean JETON_LISTEN?
 "#
     );
     let printed = ended.success();
@@ -108,6 +111,19 @@ fn a_server_does_as_the_layers_say() {
     let url = server.url("/api/v1/users/1000/access-tokens");
     let third = support::curl(&["-X", "POST", "-H", &header, "-d", r#"{"description":"the third"}"#, &url]);
     assert_ne!(third.status, 200, "the limit of the file holds: {third:?}");
+}
+
+/// A server that starts all the same has to say what it did not heed.
+#[test]
+fn a_mistyped_variable_is_warned_about_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = serve(dir.path());
+    let ended =
+        Server::start_with(command.env("JETON_LISTN", "x").env("JETON_PORT", "tcp://10.0.0.1:80")).stop();
+    let warned: Vec<_> = ended.stderr.lines().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(warned.len(), 1, "{}", ended.stderr);
+    let said = "JETON_LISTN is set, but jeton has no such variable: did you mean JETON_LISTEN?";
+    assert!(warned[0].contains(said), "{}", warned[0]);
 }
 
 #[test]

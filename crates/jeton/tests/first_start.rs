@@ -187,6 +187,26 @@ fn the_owner_is_who_the_operator_says() {
 }
 
 #[test]
+fn an_owner_who_comes_too_late_is_told_so() {
+    let dir = tempdir().unwrap();
+    let ended = Server::start(dir.path()).stop();
+    assert!(!ended.stderr.contains("was founded before"), "{}", ended.stderr);
+    let ended = Server::start(dir.path()).stop();
+    assert!(!ended.stderr.contains("was founded before"), "nothing was said of an owner: {}", ended.stderr);
+
+    let late = "a-token-that-nobody-will-ever-know-0123456789";
+    let mut command = serve(dir.path());
+    command.args(["--owner-email", "ada@example.org"]).env("JETON_OWNER_TOKEN", late);
+    let server = Server::start_with(&mut command);
+    assert_eq!(server.status_for(late), 401);
+    let ended = server.stop();
+    let lines: Vec<_> = ended.stderr.lines().filter(|line| line.contains("was founded before")).collect();
+    assert_eq!(lines.len(), 1, "{}", ended.stderr);
+    assert!(lines[0].contains(r#""ignored":"--owner-email, JETON_OWNER_TOKEN""#), "{}", lines[0]);
+    assert!(!ended.stderr.contains(late) && !ended.stderr.contains("WARN"), "{}", ended.stderr);
+}
+
+#[test]
 fn secrets_that_everybody_could_read_are_warned_about() {
     let dir = tempdir().unwrap();
     let file = dir.path().join("given");

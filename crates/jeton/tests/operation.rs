@@ -8,8 +8,8 @@ use std::net::TcpStream;
 use std::path::Path;
 
 use rustix::process::Signal;
-use serde_json::Value;
-use support::{Ended, PATIENCE, Server, jeton, owner_token, run, serve};
+use serde_json::{Value, json};
+use support::{Ended, PATIENCE, Server, curl, jeton, owner_token, run, serve};
 use tempfile::tempdir;
 
 fn recover(data: &Path, email: &str) -> Ended {
@@ -138,16 +138,22 @@ fn what_was_acknowledged_survives_kill_9() {
 }
 
 #[test]
-fn when_tokens_were_last_used_is_written_down_at_the_end() {
+fn when_tokens_were_last_used_and_members_last_here_is_written_down_at_the_end() {
     let dir = tempdir().unwrap();
     let server = Server::start(dir.path());
     let owner = owner_token(dir.path());
     let other = server.issue(&owner, "used once");
     assert_eq!(server.status_for(&other), 200);
+    let login = json!({ "token": owner }).to_string();
+    let login = curl(&["-d", &login, &server.url("/api/v1/users/login")]).json();
     server.stop();
-    let list = Server::start(dir.path()).list(&owner).json();
+    let server = Server::start(dir.path());
+    let list = server.list(&owner).json();
     let used = list["items"].as_array().unwrap().iter().find(|token| token["name"] == "used once").unwrap();
-    assert!(used["lastUsed"].is_u64(), "{used}");
+    assert!(used["lastUsed"].as_u64().is_some_and(|at| at > 0), "{used}");
+    let known = curl(&["-H", &format!("Private-Token: {owner}"), &server.url("/api/v1/users/1000")]).json();
+    assert!(known["last_login"].as_str().is_some_and(|at| at.ends_with('Z')), "{known}");
+    assert_eq!(known, login["user"]);
 }
 
 #[test]

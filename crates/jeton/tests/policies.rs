@@ -23,6 +23,9 @@ fn mistakes_are_pointed_at_all_at_once() {
     fs::write(directory.path().join("good.json"), good).unwrap();
     let ended = said(&jeton(directory.path(), &["policy", "check", "good.json"]));
     assert_eq!(ended, (0, "good.json: in order, 1 statement\n".to_owned(), String::new()));
+    fs::write(directory.path().join("empty.json"), "[]").unwrap();
+    let ended = said(&jeton(directory.path(), &["policy", "check", "empty.json"]));
+    assert_eq!(ended.1, "empty.json: in order, 0 statements: it allows nothing\n");
 
     let bad = r#"[
         {"effect":"allow","actions":["*"],"resources":["service-token/*"]},

@@ -73,7 +73,9 @@ fn the_calls_without_curl_do_what_they_say() {
     server.issue(&secret, "to be rotated and revoked");
     let id = server.list(&secret).json()["items"][1]["_id"].as_str().unwrap().to_owned();
     let text = readme();
-    let script = block(&text, "Or without curl:", "```console")
+    let of_tokens = block(&text, "Or without curl:", "```console");
+    let of_people = block(&text, "People and what they may do, and why not:", "```console");
+    let script = format!("{of_tokens}{of_people}")
         .replace("$ ", "")
         .replace("http://127.0.0.1:8080", &server.url(""))
         // Nobody sits there to be asked.
@@ -86,9 +88,12 @@ fn the_calls_without_curl_do_what_they_say() {
     shell.env("PATH", path).env("XDG_CONFIG_HOME", scratch.path()).current_dir(scratch.path());
     let printed = run(&mut shell).success();
     let made = printed.rsplit('\n').next().unwrap();
-    assert!(made.starts_with("jtn_svc_"), "{printed}");
+    assert!(made.starts_with("jtn_pat_"), "{printed}");
+    assert!(printed.contains("Allowed: ") && printed.contains("Denied: "), "{printed}");
     assert_eq!(server.status_for(made), 200);
     let left = server.list(&secret).json();
-    assert!(left["items"].as_array().unwrap().iter().all(|item| item["_id"] != *id), "it was revoked");
+    let left = left["items"].as_array().unwrap();
+    assert!(left.iter().all(|item| item["_id"] != *id), "it was revoked");
+    assert!(left.iter().any(|item| item["name"] == "deploy" && item["serviceToken"] == true), "{left:?}");
     server.stop();
 }

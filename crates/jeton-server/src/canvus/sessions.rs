@@ -41,7 +41,7 @@ async fn logged_in(stranger: Stranger) -> Result<Response, Trouble> {
     };
     match done.map_err(Trouble::from) {
         Ok((member, secret)) => {
-            let user = wire::User::new(&member);
+            let user = wire::User::new(&member, service.presence(&member));
             Ok(answer::json(&json!({ "token": secret.expose(), "user": user })))
         }
         Err(why @ (Trouble::BadSecret | Trouble::Refused(Refusal::WrongPassword))) => {

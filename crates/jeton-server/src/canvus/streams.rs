@@ -102,7 +102,7 @@ impl Teller<TokenNews> for Lines {
 impl Teller<MemberNews> for Lines {
     fn tell(&mut self, news: MemberNews, text: &mut Vec<u8>) {
         let (MemberNews::There(members) | MemberNews::Happened(members)) = news;
-        self.line(members.iter().map(|member| wire::User::new(member)), false, text);
+        self.line(members.iter().map(|view| wire::User::new(&view.member, view.presence)), false, text);
     }
 
     fn beat(&mut self, _: Revision, text: &mut Vec<u8>) {

@@ -26,7 +26,7 @@ pub(super) async fn list(ask: Ask) -> Result<Response, Trouble> {
         return Ok(streams::answer(&ask, watch, first, Shape::List));
     }
     let members = ask.service().members(&ask.session);
-    let users: Vec<_> = members.iter().map(|member| wire::User::new(member)).collect();
+    let users: Vec<_> = members.iter().map(|member| user_of(&ask, member)).collect();
     Ok(answer::json(&users))
 }
 
@@ -37,7 +37,7 @@ pub(super) async fn get(ask: Ask) -> Result<Response, Trouble> {
         let first = watch.there().await?;
         return Ok(streams::answer(&ask, watch, first, Shape::Single));
     }
-    Ok(shown(&member))
+    Ok(shown(&ask, &member))
 }
 
 pub(super) async fn create(ask: Ask) -> Result<Response, Trouble> {
@@ -64,7 +64,7 @@ pub(super) async fn create(ask: Ask) -> Result<Response, Trouble> {
         password,
     };
     match ask.service().add_members(&ask.session, &[command]).await?.first() {
-        Some(member) => Ok(shown(member)),
+        Some(member) => Ok(shown(&ask, member)),
         None => Err(Trouble::Internal),
     }
 }
@@ -94,7 +94,7 @@ pub(super) async fn patch(ask: Ask) -> Result<Response, Trouble> {
         })
     };
     let member = ask.service().change_member_with::<Trouble>(&ask.session, id, command).await?;
-    Ok(shown(&member))
+    Ok(shown(&ask, &member))
 }
 
 pub(super) async fn delete(ask: Ask) -> Result<Response, Trouble> {
@@ -123,7 +123,7 @@ pub(super) async fn password(ask: Ask) -> Result<Response, Trouble> {
     ask.shared.gate.admit_own_password(service, email)?;
     let current = body.current_password.as_deref();
     match service.set_password(&ask.session, id, current, &body.new_password).await {
-        Ok(member) => Ok(shown(&member)),
+        Ok(member) => Ok(shown(&ask, &member)),
         Err(error) => {
             let trouble = Trouble::from(error);
             Err(ask.shared.gate.password_failed(service, email, trouble))
@@ -138,7 +138,7 @@ async fn set_standing(ask: Ask, next: impl Fn(Standing) -> Standing) -> Result<R
         Ok(ChangeMember { standing: Some(next(member.standing)), ..ChangeMember::default() })
     };
     let member = ask.service().change_member_with::<Trouble>(&ask.session, id, command).await?;
-    Ok(shown(&member))
+    Ok(shown(&ask, &member))
 }
 
 /// The user of the path. Everybody signed in may know of everybody.
@@ -151,8 +151,12 @@ fn administrators_only(ask: &Ask) -> Result<(), Trouble> {
     Ok(ask.service().require_administrator(&ask.session)?)
 }
 
-fn shown(member: &Member) -> Response {
-    answer::json(&wire::User::new(member))
+fn shown(ask: &Ask, member: &Member) -> Response {
+    answer::json(&user_of(ask, member))
+}
+
+fn user_of<'m>(ask: &Ask, member: &'m Member) -> wire::User<'m> {
+    wire::User::new(member, ask.service().presence(member))
 }
 
 /// The body of a create and of a change. Members that nobody knows are ignored.

@@ -2,7 +2,7 @@
 
 use jeton_core::member::{Member, Standing};
 use jeton_core::timestamp::Timestamp;
-use jeton_service::{TokenEvent, TokenView};
+use jeton_service::{Presence, TokenEvent, TokenView};
 use serde::Serialize;
 
 /// A token.
@@ -57,22 +57,22 @@ pub(super) struct User<'a> {
     created_at: String,
     email: &'a str,
     id: u32,
-    /// Nobody counts logins here, and the vendor's word for never is an empty text.
-    last_login: &'static str,
+    /// The vendor's word for never is an empty text.
+    last_login: String,
     name: String,
     state: &'static str,
 }
 
 impl<'a> User<'a> {
-    pub(super) fn new(member: &'a Member) -> Self {
+    pub(super) fn new(member: &'a Member, presence: Presence) -> Self {
         Self {
             admin: member.custom_roles.is_empty() && member.role.is_administrator(),
             approved: member.standing != Standing::Pending,
             blocked: member.standing == Standing::Blocked,
-            created_at: instant(member.created_at) + "Z",
+            created_at: zoned(member.created_at),
             email: &member.email,
             id: member.number,
-            last_login: "",
+            last_login: presence.last_login_at.map_or(String::new(), zoned),
             name: member.full_name(),
             state: if member.standing == Standing::Removed { DELETED } else { NORMAL },
         }
@@ -94,6 +94,11 @@ fn instant(at: Timestamp) -> String {
     let at = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or(jiff::Timestamp::MAX);
     let at = jiff::tz::Offset::UTC.to_datetime(at);
     format!("{at:.3}")
+}
+
+/// An instant of a user: the same, and it says that it is UTC.
+fn zoned(at: Timestamp) -> String {
+    instant(at) + "Z"
 }
 
 #[cfg(test)]

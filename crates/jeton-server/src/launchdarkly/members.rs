@@ -5,19 +5,19 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jeton_core::command::{AddMember, ChangeMember};
-use jeton_core::id::{MemberId, RoleId};
+use jeton_core::id::MemberId;
 use jeton_core::member::{Member, Standing};
 use jeton_core::refusal::Refusal;
 use jeton_core::role::BaseRole;
-use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
+use super::member_filter::{Filter, sort};
 use super::paging::{self, Links};
 use super::patch::{Patch, Patchable};
 use super::{answer, wire};
 use crate::ask::Ask;
+use crate::http::json;
 use crate::http::object::Object;
-use crate::http::{json, query};
 use crate::trouble::Trouble;
 
 const MEMBER: usize = 3;
@@ -32,9 +32,9 @@ pub(super) async fn list(ask: Ask) -> Result<Response, Trouble> {
     let mut members = ask.service().members(&ask.session);
     if let Some(filter) = ask.query().first("filter") {
         let filter = Filter::parse(&ask, &filter)?;
-        members.retain(|member| filter.matches(member));
+        members.retain(|member| filter.matches(&ask, member));
     }
-    sort(&mut members, &ask.query().first("sort").unwrap_or_default())?;
+    sort(&ask, &mut members, &ask.query().first("sort").unwrap_or_default())?;
     let window = members
         .iter()
         .skip(usize::try_from(offset).unwrap_or(usize::MAX))
@@ -167,7 +167,8 @@ fn role(name: Option<&str>, pointer: &str) -> Result<BaseRole, Trouble> {
 }
 
 fn record<'m>(ask: &Ask, member: &'m Member) -> wire::MemberRecord<'m> {
-    wire::MemberRecord::new(member, &ask.service().living_roles(member))
+    let service = ask.service();
+    wire::MemberRecord::new(member, &service.living_roles(member), service.presence(member))
 }
 
 /// The member of the path; `me` is whoever asks.
@@ -177,116 +178,4 @@ fn named(ask: &Ask) -> Result<Arc<Member>, Trouble> {
     let id = if segment == "me" { Some(caller.member.id) } else { MemberId::parse(&segment) };
     let id = id.ok_or(Trouble::Refused(Refusal::NoSuchMember))?;
     Ok(ask.service().member(&ask.session, id)?)
-}
-
-/// Sorts by the fields that the query names, the first above the others.
-fn sort(members: &mut [Arc<Member>], fields: &str) -> Result<(), Trouble> {
-    // Each keeps the order that the ones before it made.
-    for field in fields.rsplit(',').map(str::trim).filter(|field| !field.is_empty()) {
-        match field {
-            "displayName" => members.sort_by_key(|member| display_name(member)),
-            "-displayName" => members.sort_by_key(|member| std::cmp::Reverse(display_name(member))),
-            // Nobody was ever seen: whoever looks at the field finds the same everywhere.
-            "lastSeen" | "-lastSeen" => {}
-            _ => {
-                let known = "sort must be displayName or lastSeen, with a dash before it to turn it round";
-                return Err(Trouble::invalid(known));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// What members are sorted by: the name, or the address of somebody without one.
-fn display_name(member: &Member) -> String {
-    let name = member.full_name();
-    if name.is_empty() { member.email.to_lowercase() } else { name.to_lowercase() }
-}
-
-/// Which members are listed: every part has to be true of them.
-struct Filter(Vec<Part>);
-
-/// A part, and what the member may have in it. A list gives several, and so does a text in two spellings.
-enum Part {
-    Query(Vec<String>),
-    Role(Vec<RoleName>),
-    Id(Vec<String>),
-    Email(Vec<String>),
-    /// There are no teams, so that either everybody is meant or nobody.
-    Everybody(bool),
-}
-
-enum RoleName {
-    Base(BaseRole),
-    Custom(RoleId),
-}
-
-impl Filter {
-    /// Reads `field:value,field:value`.
-    fn parse(ask: &Ask, text: &str) -> Result<Self, Trouble> {
-        let parts = text.split(',').filter(|text| !text.trim().is_empty());
-        let parts: Option<Vec<_>> = parts.map(|part| Part::parse(ask, part)).collect();
-        parts.map(Self).ok_or_else(|| {
-            Trouble::invalid(
-                "filter must be parts of query:TEXT, role:ROLE, id:ID, email:ADDRESS, team:KEY and noteam:BOOLEAN, \
-                 joined by commas; roles, ids and addresses may be several, joined by bars",
-            )
-        })
-    }
-
-    fn matches(&self, member: &Member) -> bool {
-        self.0.iter().all(|part| part.matches(member))
-    }
-}
-
-impl Part {
-    fn parse(ask: &Ask, text: &str) -> Option<Self> {
-        let (name, value) = text.split_once(':')?;
-        let value = value.trim();
-        // Terraform encodes the value once more than the query does. What it means is one of the two.
-        let decoded = percent_decode_str(value).decode_utf8().ok().filter(|decoded| *decoded != value);
-        let spellings = || std::iter::once(value).chain(decoded.as_deref());
-        let list = || spellings().flat_map(|spelling| spelling.split('|')).map(str::trim);
-        Some(match name.trim() {
-            "query" => Self::Query(spellings().map(str::to_lowercase).collect()),
-            "role" => Self::Role(list().filter_map(|name| RoleName::of(ask, name)).collect()),
-            "id" => Self::Id(list().map(str::to_owned).collect()),
-            "email" => Self::Email(list().map(str::to_lowercase).collect()),
-            "team" => Self::Everybody(false),
-            "noteam" => Self::Everybody(query::boolean(value)?),
-            _ => return None,
-        })
-    }
-
-    fn matches(&self, member: &Member) -> bool {
-        match self {
-            Self::Query(texts) => {
-                let (email, name) = (member.email.to_lowercase(), member.full_name().to_lowercase());
-                texts.iter().any(|text| email.contains(text) || name.contains(text))
-            }
-            Self::Role(roles) => roles.iter().any(|role| role.is_held_by(member)),
-            Self::Id(ids) => ids.contains(&member.id.to_string()),
-            Self::Email(emails) => emails.contains(&member.email.to_lowercase()),
-            Self::Everybody(everybody) => *everybody,
-        }
-    }
-}
-
-impl RoleName {
-    /// A base role, or a custom role by key or id. `None` for what nobody can hold.
-    fn of(ask: &Ask, name: &str) -> Option<Self> {
-        match BaseRole::parse(&name.to_lowercase()) {
-            Some(role) => Some(Self::Base(role)),
-            None => ask.service().role(&ask.session, name).ok().map(|role| Self::Custom(role.id)),
-        }
-    }
-
-    /// Whether the member has it. The owner counts as an administrator.
-    fn is_held_by(&self, member: &Member) -> bool {
-        match self {
-            Self::Base(BaseRole::Admin) => member.role.is_administrator(),
-            Self::Base(role) => member.role == *role,
-            Self::Custom(id) => member.custom_roles.contains(id),
-        }
-    }
 }

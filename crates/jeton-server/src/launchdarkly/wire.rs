@@ -8,7 +8,7 @@ use jeton_core::policy;
 use jeton_core::role::{BaseRole, CustomRole};
 use jeton_core::timestamp::Timestamp;
 use jeton_core::token::{Scope, TokenKind};
-use jeton_service::TokenView;
+use jeton_service::{Presence, TokenView};
 use serde::{Deserialize, Serialize};
 
 use crate::http::json::Json;
@@ -203,7 +203,7 @@ pub(super) struct MemberRecord<'a> {
 
 impl<'a> MemberRecord<'a> {
     /// The member, who holds these custom roles.
-    pub(super) fn new(member: &'a Member, custom_roles: &[RoleId]) -> Self {
+    pub(super) fn new(member: &'a Member, custom_roles: &[RoleId], presence: Presence) -> Self {
         Self {
             links: own(format!("/api/v2/members/{}", member.id)),
             id: member.id.to_string(),
@@ -215,7 +215,8 @@ impl<'a> MemberRecord<'a> {
             verified: member.standing == Standing::Active,
             custom_roles: custom_roles.iter().map(ToString::to_string).collect(),
             mfa: "disabled",
-            last_seen: 0,
+            // Zero means never.
+            last_seen: presence.last_seen_at.map_or(0, Timestamp::as_millis),
             creation_date: member.created_at.as_millis(),
         }
     }

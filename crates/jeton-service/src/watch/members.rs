@@ -9,19 +9,28 @@ use jeton_core::member::{Member, Standing};
 use jeton_core::refusal::Refusal;
 
 use super::{Ended, Post, Watching};
-use crate::Service;
 use crate::error::Error;
 use crate::feed::Topic;
 use crate::session::Session;
+use crate::{Presence, Service};
 
 /// What a watcher of members is told.
 #[derive(Debug)]
 pub enum MemberNews {
     /// Who is there, by number. Comes before anything else.
-    There(Vec<Arc<Member>>),
+    There(Vec<MemberView>),
     /// Members as they are now, in the order in which they became so. The standing of one who is gone is
     /// [`Standing::Removed`].
-    Happened(Vec<Arc<Member>>),
+    Happened(Vec<MemberView>),
+}
+
+/// A member as a watcher is told of them.
+#[derive(Debug)]
+pub struct MemberView {
+    /// The record.
+    pub member: Arc<Member>,
+    /// When they were last here.
+    pub presence: Presence,
 }
 
 /// A watch over the members of an account, or over one of them.
@@ -73,7 +82,11 @@ impl MemberWatch {
             return Err(Refusal::NoSuchMember.into());
         }
         self.post.subscription.skip_to(as_of);
-        Ok(MemberNews::There(members.into_values().collect()))
+        Ok(MemberNews::There(members.into_values().map(|member| self.view(member)).collect()))
+    }
+
+    fn view(&self, member: Arc<Member>) -> MemberView {
+        MemberView { presence: self.post.service.presence(&member), member }
     }
 
     fn concerns(&self, member: &Member) -> bool {
@@ -90,14 +103,14 @@ impl Watching for MemberWatch {
         }
         let changes = self.post.changes().await?;
         let members = changes.iter().filter_map(|change| changed(change));
-        let happened: Vec<_> =
-            members.filter(|member| self.concerns(member)).cloned().map(Arc::new).collect();
+        let members = members.filter(|member| self.concerns(member)).cloned().map(Arc::new);
+        let happened: Vec<_> = members.map(|member| self.view(member)).collect();
         self.standing()?;
         let Some(last) = happened.last() else {
             self.post.subscription.woken().await;
             return Ok(None);
         };
-        self.over = self.only.is_some() && last.standing == Standing::Removed;
+        self.over = self.only.is_some() && last.member.standing == Standing::Removed;
         Ok(Some(MemberNews::Happened(happened)))
     }
 

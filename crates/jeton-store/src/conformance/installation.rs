@@ -13,12 +13,13 @@ use super::bench::{Bench, committed};
 use super::draw::Draw;
 use super::fold::State;
 use super::sample::{self, NOW};
-use crate::{Outcome, Store};
+use crate::{Outcome, Presence, Store};
 
 pub(super) async fn a_new_store_is_empty(store: &dyn Store) {
     assert_eq!(State::of_snapshot(store).await, State::default());
     assert_eq!(store.changes(Revision::ZERO, 10).await.unwrap(), []);
     assert_eq!(store.members_by_email("owner@example.com").await.unwrap(), []);
+    assert_eq!(store.presences().await.unwrap(), []);
     let mut draw = Draw::new(1);
     let (account, ids) = (draw.account(), [draw.token(), draw.token()]);
     assert_eq!(store.token(account, ids[0]).await.unwrap(), None);
@@ -83,7 +84,8 @@ pub async fn a_backup_is_a_copy_of_one_moment(
         bench.issue(token).await;
     }
     let used = bench.token().await;
-    store.touch(&[(used.id, NOW)]).await.unwrap();
+    let here = Presence { last_seen_at: Some(NOW), last_login_at: None };
+    store.touch(&[(used.id, NOW)], &[(bench.owner.id, here)]).await.unwrap();
     let (state, log, touched) =
         (State::of_snapshot(store).await, bench.log().await, bench.stored(used.id).await);
 
@@ -94,6 +96,7 @@ pub async fn a_backup_is_a_copy_of_one_moment(
     assert_eq!(State::of_snapshot(&*copy).await, state);
     assert_eq!(copy.changes(Revision::ZERO, 1000).await.unwrap(), log);
     assert_eq!(copy.token(bench.account, used.id).await.unwrap(), touched);
+    assert_eq!(copy.presences().await.unwrap(), [(bench.owner.id, here)]);
     assert_eq!(copy.token(bench.account, later.id).await.unwrap(), None);
     assert!(!copy.bind_key([8; 32]).await.unwrap(), "the copy is bound to the same key");
 

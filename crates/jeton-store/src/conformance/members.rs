@@ -2,12 +2,13 @@
 
 use jeton_core::change::{Event, Expectation};
 use jeton_core::member::{Member, Standing};
+use jeton_core::timestamp::Timestamp;
 use jeton_core::token::{Scope, Token, TokenKind};
 
 use super::bench::Bench;
 use super::fold::State;
-use super::sample;
-use crate::{Outcome, Store};
+use super::sample::{self, NOW};
+use crate::{Outcome, Presence, Store};
 
 /// A member with two personal tokens and a service token, and somebody else's token beside them.
 async fn with_tokens(bench: &mut Bench<'_>) -> (Member, [Token; 2], Token, Token) {
@@ -91,4 +92,50 @@ pub(super) async fn a_removed_role_leaves_the_tokens_that_held_it(store: &dyn St
     let snapshot = State::of_snapshot(store).await;
     assert_eq!(snapshot.roles.into_keys().collect::<Vec<_>>(), [stays.id]);
     assert_eq!(snapshot.credentials[&token.id].rights.scope, scope);
+}
+
+/// A presence from instants in milliseconds.
+fn presence(seen: Option<i64>, login: Option<i64>) -> Presence {
+    let [last_seen_at, last_login_at] = [seen, login].map(|at| at.map(Timestamp::from_millis));
+    Presence { last_seen_at, last_login_at }
+}
+
+pub(super) async fn a_presence_never_goes_backwards(store: &dyn Store) {
+    let mut bench = Bench::set_up(store, 64).await;
+    let (here, never) = (bench.member().await, bench.draw.member());
+    let known = async |store: &dyn Store| store.presences().await.unwrap();
+    assert_eq!(known(store).await, [], "nobody was ever here");
+    let steps = [
+        ((None, None), None),
+        ((Some(10), None), Some((Some(10), None))),
+        ((None, None), Some((Some(10), None))),
+        ((Some(30), Some(30)), Some((Some(30), Some(30)))),
+        ((Some(20), Some(20)), Some((Some(30), Some(30)))),
+        ((Some(31), None), Some((Some(31), Some(30)))),
+        ((None, Some(32)), Some((Some(31), Some(32)))),
+    ];
+    for ((seen, login), expected) in steps {
+        store.touch(&[], &[(here.id, presence(seen, login))]).await.unwrap();
+        let expected: Vec<_> =
+            expected.map(|(seen, login)| (here.id, presence(seen, login))).into_iter().collect();
+        assert_eq!(known(store).await, expected, "after {seen:?} and {login:?}");
+    }
+    let batch = [(here.id, 50), (never, 60), (here.id, 40)];
+    store.touch(&[], &batch.map(|(id, at)| (id, presence(Some(at), None)))).await.unwrap();
+    assert_eq!(known(store).await, [(here.id, presence(Some(50), Some(32)))]);
+}
+
+pub(super) async fn a_presence_is_no_change(store: &dyn Store) {
+    let mut bench = Bench::set_up(store, 65).await;
+    let (member, token) = (bench.member().await, bench.token().await);
+    let before = (State::of_snapshot(store).await, bench.log().await);
+    let here = presence(Some(NOW.as_millis()), Some(NOW.as_millis()));
+    store.touch(&[(token.id, NOW)], &[(member.id, here)]).await.unwrap();
+    assert_eq!((State::of_snapshot(store).await, bench.log().await), before);
+    assert_eq!(bench.stored(token.id).await.unwrap().last_used_at, Some(NOW), "both are noted");
+
+    let after = Member { name: "Renamed".to_owned(), ..member.clone() };
+    let revision = bench.write(Event::MemberChanged { before: member.clone(), after }).await.revision;
+    assert_eq!(revision, before.0.revision.next(), "being here takes no revision");
+    assert_eq!(store.presences().await.unwrap(), [(member.id, here)], "and a change of the member leaves it");
 }

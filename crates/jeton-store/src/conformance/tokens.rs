@@ -67,7 +67,7 @@ pub(super) async fn a_revoked_token_is_gone(store: &dyn Store) {
     assert_eq!(store.tokens(bench.account, &[gone.id, stays.id]).await.unwrap().len(), 1);
     let left: Vec<TokenId> = State::of_snapshot(store).await.credentials.into_keys().collect();
     assert_eq!(left, [stays.id]);
-    store.touch(&[(gone.id, NOW)]).await.unwrap();
+    store.touch(&[(gone.id, NOW)], &[]).await.unwrap();
     assert_eq!(bench.stored(gone.id).await, None, "using a token that is gone does not bring it back");
 }
 
@@ -77,22 +77,22 @@ pub(super) async fn an_instant_of_use_never_goes_backwards(store: &dyn Store) {
     assert_eq!(bench.stored(used.id).await.unwrap().last_used_at, None, "never used");
     let steps = [(10, 10), (30, 30), (20, 30), (30, 30), (31, 31)];
     for (at, expected) in steps {
-        store.touch(&[(used.id, Timestamp::from_millis(at))]).await.unwrap();
+        store.touch(&[(used.id, Timestamp::from_millis(at))], &[]).await.unwrap();
         let last_used_at = bench.stored(used.id).await.unwrap().last_used_at;
         assert_eq!(last_used_at, Some(Timestamp::from_millis(expected)), "after {at}");
     }
     let batch = [(used.id, 50), (bench.draw.token(), 60), (used.id, 40)];
-    store.touch(&batch.map(|(id, at)| (id, Timestamp::from_millis(at)))).await.unwrap();
+    store.touch(&batch.map(|(id, at)| (id, Timestamp::from_millis(at))), &[]).await.unwrap();
     assert_eq!(bench.stored(used.id).await.unwrap().last_used_at, Some(Timestamp::from_millis(50)));
     assert_eq!(bench.stored(unused.id).await.unwrap().last_used_at, None);
-    store.touch(&[]).await.unwrap();
+    store.touch(&[], &[]).await.unwrap();
 }
 
 pub(super) async fn using_a_token_is_no_change(store: &dyn Store) {
     let mut bench = Bench::set_up(store, 54).await;
     let token = bench.token().await;
     let before = (State::of_snapshot(store).await, bench.log().await);
-    store.touch(&[(token.id, NOW)]).await.unwrap();
+    store.touch(&[(token.id, NOW)], &[]).await.unwrap();
     assert_eq!((State::of_snapshot(store).await, bench.log().await), before);
     assert_eq!(bench.stored(token.id).await.unwrap().token, token);
 

@@ -33,7 +33,9 @@ pub(super) fn copy(connection: &Connection, to: &Path) -> Result<(), OpenError> 
     let unusable = |message: String| OpenError::Unusable { path: to.to_owned(), message };
     File::options().write(true).create_new(true).open(to).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => unusable("it exists already: give the backup a new name".to_owned()),
-        _ => unusable(error.to_string()),
+        _ => unusable(format!(
+            "{error}; check that its directory is there, and that this user may write to it"
+        )),
     })?;
     let copied = connection.execute("VACUUM INTO ?1", [to.to_string_lossy()]);
     if copied.is_err() {

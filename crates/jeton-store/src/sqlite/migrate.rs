@@ -20,6 +20,7 @@ struct Migration {
 const MIGRATIONS: &[Migration] = &[
     Migration { name: "foundation", sql: include_str!("migrations/0001_foundation.sql") },
     Migration { name: "people", sql: include_str!("migrations/0002_people.sql") },
+    Migration { name: "presence", sql: include_str!("migrations/0003_presence.sql") },
 ];
 
 /// Brings the schema up to date, in one transaction. The file is known to be ours, or empty.

@@ -14,7 +14,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::error::failure;
 use crate::encoding::{self, unreadable};
-use crate::{StoreError, StoredToken};
+use crate::{Presence, StoreError, StoredToken};
 
 const MEMBER: &str = "SELECT id, account, number, email, name, role, custom_roles, standing, password, created_at, revision, family_name FROM members";
 const TOKENS: &str = "SELECT id, account, owner, kind, name, description, scope, ceiling, api_version, issued_at,
@@ -90,6 +90,18 @@ fn members(
     let mut found = Vec::new();
     each_row(connection, sql, values, |row| {
         found.push(member_from(row)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+pub(super) fn presences(connection: &Connection) -> Result<Vec<(MemberId, Presence)>, StoreError> {
+    let sql = "SELECT id, last_seen_at, last_login_at FROM members
+        WHERE last_seen_at IS NOT NULL OR last_login_at IS NOT NULL";
+    let mut found = Vec::new();
+    each_row(connection, sql, params![], |row| {
+        let (last_seen_at, last_login_at) = (optional_instant(row, 1)?, optional_instant(row, 2)?);
+        found.push((MemberId::from_bytes(column(row, 0)?), Presence { last_seen_at, last_login_at }));
         Ok(())
     })?;
     Ok(found)

@@ -136,7 +136,7 @@ fn a_token_read_lately_is_the_one_in_the_database() {
     store.recent.put(before, &first);
     assert!(store.recent.get(account, id).is_err(), "read before a change, and late");
 
-    block_on(store.touch(&[(id, Timestamp::from_millis(77))])).unwrap();
+    block_on(store.touch(&[(id, Timestamp::from_millis(77))], &[])).unwrap();
     assert_eq!(read().unwrap().last_used_at, Some(Timestamp::from_millis(77)));
     assert!(store.recent.get(AccountId::from_bytes([9; 12]), id).is_err(), "accounts are walls");
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use jeton_core::account::Account;
 use jeton_core::change::{Actor, Change, Event, Expectation, Proposal, Revision};
+use jeton_core::id::{MemberId, TokenId};
 use jeton_core::member::{Member, PasswordHash, Standing};
 use jeton_core::role::CustomRole;
 use jeton_core::timestamp::Timestamp;
@@ -13,7 +14,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use super::error::{failure, is_duplicate};
 use super::read::last_revision;
 use crate::encoding;
-use crate::{Outcome, StoreError};
+use crate::{Outcome, Presence, StoreError};
 
 pub(super) struct Writer {
     connection: Connection,
@@ -69,18 +70,18 @@ impl Writer {
         result
     }
 
-    pub(super) fn touch(&mut self, used: &[(jeton_core::id::TokenId, Timestamp)]) -> Result<(), StoreError> {
-        let transaction = self.connection.transaction().map_err(|error| failure(&error))?;
-        let touch_all = || -> rusqlite::Result<()> {
-            let mut statement = transaction.prepare_cached(
-                "UPDATE tokens SET last_used_at = max(ifnull(last_used_at, 0), ?2) WHERE id = ?1",
-            )?;
-            for (id, at) in used {
-                statement.execute(params![id.as_bytes(), at.as_millis()])?;
-            }
-            Ok(())
+    pub(super) fn touch(
+        &mut self,
+        used: &[(TokenId, Timestamp)],
+        present: &[(MemberId, Presence)],
+    ) -> Result<(), StoreError> {
+        let touch_all = |connection: &mut Connection| -> rusqlite::Result<()> {
+            let transaction = connection.transaction()?;
+            touch_tokens(&transaction, used)?;
+            touch_members(&transaction, present)?;
+            transaction.commit()
         };
-        touch_all().and_then(|()| transaction.commit()).map_err(|error| failure(&error))
+        touch_all(&mut self.connection).map_err(|error| failure(&error))
     }
 
     pub(super) fn compact(&mut self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
@@ -122,6 +123,30 @@ impl Writer {
         };
         bind(&self.connection).map_err(|error| failure(&error))
     }
+}
+
+fn touch_tokens(connection: &Connection, used: &[(TokenId, Timestamp)]) -> rusqlite::Result<()> {
+    let mut statement = connection
+        .prepare_cached("UPDATE tokens SET last_used_at = max(ifnull(last_used_at, 0), ?2) WHERE id = ?1")?;
+    for (id, at) in used {
+        statement.execute(params![id.as_bytes(), at.as_millis()])?;
+    }
+    Ok(())
+}
+
+/// Never is NULL, and the greater of an instant and NULL would be NULL: so each stands in for the other.
+fn touch_members(connection: &Connection, present: &[(MemberId, Presence)]) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "UPDATE members SET
+            last_seen_at = max(ifnull(last_seen_at, ?2), ifnull(?2, last_seen_at)),
+            last_login_at = max(ifnull(last_login_at, ?3), ifnull(?3, last_login_at))
+         WHERE id = ?1",
+    )?;
+    for (id, Presence { last_seen_at, last_login_at }) in present {
+        let [seen, login] = [last_seen_at, last_login_at].map(|at| at.map(Timestamp::as_millis));
+        statement.execute(params![id.as_bytes(), seen, login])?;
+    }
+    Ok(())
 }
 
 /// What the proposals of one transaction share.

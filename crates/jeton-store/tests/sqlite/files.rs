@@ -6,7 +6,7 @@ use std::path::Path;
 
 use jeton_core::change::{Change, Event, Revision};
 use jeton_core::timestamp::Timestamp;
-use jeton_store::{Sqlite, Store, StoreError};
+use jeton_store::{Presence, Sqlite, Store, StoreError};
 use pollster::block_on;
 use rusqlite::Connection;
 
@@ -20,7 +20,7 @@ fn everything_is_there_after_a_restart() {
     assert!(block_on(store.bind_key([1; 32])).unwrap());
     let log = block_on(store.changes(Revision::ZERO, 100)).unwrap();
     let Change { account, event: Event::TokenIssued { token }, .. } = &log[4] else { panic!("{log:?}") };
-    block_on(store.touch(&[(token.id, Timestamp::from_millis(77))])).unwrap();
+    block_on(store.touch(&[(token.id, Timestamp::from_millis(77))], &[])).unwrap();
     let stored = block_on(store.token(*account, token.id)).unwrap();
     assert_eq!(store.path(), place.database());
     drop(store);
@@ -31,6 +31,32 @@ fn everything_is_there_after_a_restart() {
     assert_eq!(block_on(store.token(*account, token.id)).unwrap(), stored);
     assert!(!block_on(store.bind_key([2; 32])).unwrap(), "it is still bound to its key");
     assert_eq!(issuer.issue(&store, 1), last.next(), "and goes on with the next revision");
+}
+
+/// What is known of the tokens of a member is known of the member, from the first start of a jeton that asks.
+#[test]
+fn an_older_database_tells_when_members_were_last_here() {
+    let place = Place::new();
+    let (store, mut issuer) = place.founded();
+    issuer.issue(&store, 2);
+    let log = block_on(store.changes(Revision::ZERO, 100)).unwrap();
+    let used = (77..).zip(&log).filter_map(|(at, change)| match &change.event {
+        Event::TokenIssued { token } => Some((token.id, Timestamp::from_millis(at))),
+        _ => None,
+    });
+    let used: Vec<_> = used.collect();
+    let (last_seen_at, last_login_at) = (used.last().map(|(_, at)| *at), None);
+    block_on(store.touch(&used, &[])).unwrap();
+    let Event::MemberAdded { member } = &log[1].event else { panic!("{log:?}") };
+    drop(store);
+    tamper(
+        &place.database(),
+        "ALTER TABLE members DROP COLUMN last_seen_at; ALTER TABLE members DROP COLUMN last_login_at;
+         DELETE FROM migrations WHERE number > 2",
+    );
+
+    let found = block_on(place.open().presences()).unwrap();
+    assert_eq!(found, [(member.id, Presence { last_seen_at, last_login_at })]);
 }
 
 #[test]
@@ -78,7 +104,7 @@ fn a_database_of_a_newer_jeton_is_refused() {
     assert_eq!(
         place.refusal(),
         format!(
-            "the database {} was written by a newer version of jeton (its schema is 7, this version knows up to 2): \
+            "the database {} was written by a newer version of jeton (its schema is 7, this version knows up to 3): \
              start that version, or restore a backup that was made before the upgrade",
             place.database().display()
         )

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use clap::builder::{NonEmptyStringValueParser, PathBufValueParser, TypedValueParser as _};
+use clap::builder::{NonEmptyStringValueParser, PathBufValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
@@ -59,16 +59,19 @@ pub(super) fn text(name: &'static str, value: &'static str, help: &'static str) 
     Arg::new(name).long(name).value_name(value).help(help)
 }
 
-/// A token's id. A secret in its place is found out here, before it gets into somebody's log.
+/// A token's id.
 pub(super) fn token_id() -> Arg {
-    let parser = NonEmptyStringValueParser::new().try_map(|text| {
-        if text.len() > 32 {
-            Err("this is too long for an id, and may be a secret: `jeton token list` shows the ids")
-        } else {
-            Ok(text)
-        }
-    });
-    required("id", "ID", "The token's id, as `jeton token list` shows it").value_parser(parser)
+    required("id", "ID", "The token's id, as `jeton token list` shows it")
+}
+
+/// An id that was given. A secret in its place is found out here, before it gets into a server's log; and it is not
+/// repeated, as the parser of the command line would.
+pub(super) fn id(text: &str) -> Result<&str, Fault> {
+    if text.len() > 32 {
+        let message = "what was given as an id is too long for one, and may be a secret: `jeton token list` shows the ids";
+        return Err(Fault::usage(message));
+    }
+    Ok(text)
 }
 
 /// `--yes`.

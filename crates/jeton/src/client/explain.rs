@@ -4,7 +4,7 @@ use clap::{Arg, ArgMatches, Command};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::arguments::{asking, encode, given, must, required, text};
+use super::arguments::{asking, encode, given, id, must, required, text};
 use super::session::Session;
 use super::show::{self, clean};
 use super::transport::Call;
@@ -74,8 +74,9 @@ impl Voice {
 }
 
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Fault> {
-    let session = Session::open(matches, EXAMPLE)?;
-    let token = given(matches, "token").map_or(String::new(), |id| format!("&token={}", encode(id)));
+    let session = Session::open(matches, "jeton token list")?;
+    let token = given(matches, "token").map(id).transpose()?;
+    let token = token.map_or(String::new(), |id| format!("&token={}", encode(id)));
     let (action, resource) = (encode(must(matches, "action")), encode(must(matches, "resource")));
     let answer = session.ask(&Call::get(format!("/explain?action={action}&resource={resource}{token}")))?;
     if session.wants_json() {

@@ -37,7 +37,10 @@ pub(super) fn login_command() -> Command {
 
 pub(super) fn logout_command() -> Command {
     Command::new("logout")
-        .about("Forget the server and the token of `jeton login`; the token itself lives on")
+        .about(
+            "Forget the server and the token of `jeton login`; what a password gave ends at the server too, any other token \
+             lives on",
+        )
         .after_help(words("jeton logout"))
 }
 
@@ -60,6 +63,13 @@ struct Identity {
     service_token: bool,
 }
 
+/// Who has logged in.
+#[derive(Deserialize)]
+struct Me {
+    email: String,
+    role: String,
+}
+
 /// What a login with a password gives.
 #[derive(Deserialize)]
 struct Welcome {
@@ -74,15 +84,17 @@ pub(super) fn login(matches: &ArgMatches) -> Result<(), Fault> {
         ));
     }
     let transport = Transport { address, ca_cert: access::ca_cert(matches)? };
-    let token = match given(matches, "email") {
+    let email = given(matches, "email");
+    let token = match email {
         Some(email) => with_password(&transport, email)?,
         None => ask::secret("Token")?,
     };
     let session = Session::with(Access { transport, token, source: Source::Login });
-    let who = who(&session)?;
+    let login = email.is_some();
+    let who = if login { who_logged_in(&session)? } else { who(&session)? };
     let Access { transport, token, .. } = session.into_access();
     let url = transport.address.to_string();
-    let place = profile::store(&Profile { url: url.clone(), ca_cert: transport.ca_cert, token })?;
+    let place = profile::store(&Profile { url: url.clone(), ca_cert: transport.ca_cert, token, login })?;
     if std::env::var_os(setting::TOKEN.env).is_some_and(|value| !value.is_empty()) {
         ask::say("note: JETON_TOKEN is set, and goes before what is kept now: unset it to use that");
     }
@@ -117,6 +129,12 @@ fn with_password(transport: &Transport, email: &str) -> Result<Zeroizing<String>
     })
 }
 
+/// Whose login it is, in words.
+fn who_logged_in(session: &Session) -> Result<String, Fault> {
+    let me: Me = session.fetch("/api/v2/members/me")?;
+    Ok(format!("{} ({}), with a login that lasts 24 hours", clean(&me.email), clean(&me.role)))
+}
+
 /// Whose token it is, in words. That it is somebody's is certain before anything is stored; what more there is to say is
 /// said if the server tells.
 fn who(session: &Session) -> Result<String, Fault> {
@@ -142,11 +160,34 @@ fn who(session: &Session) -> Result<String, Fault> {
 }
 
 pub(super) fn logout() -> Result<(), Fault> {
-    match profile::remove()? {
-        Some(path) => print(&format!(
-            "removed {}; the token that was in it works until it is revoked or expires\n",
-            path.display()
-        )),
-        None => print("nobody was logged in: there is no profile\n"),
+    // One that can't be read goes all the same.
+    let login = profile::load().ok().flatten().filter(|profile| profile.login);
+    let Some(path) = profile::remove()? else {
+        return print("nobody was logged in: there is no profile\n");
+    };
+    let path = path.display();
+    let Some(login) = login else {
+        return print(&format!(
+            "removed {path}; the token that was in it works until it is revoked or expires\n"
+        ));
+    };
+    let url = login.url.clone();
+    end(login).map_err(|fault| {
+        Fault::failed(format!(
+            "removed {path}, but the login could not be ended at {}, where it lasts 24 hours at most: {}",
+            clean(&url),
+            fault.message()
+        ))
+    })?;
+    print(&format!("removed {path}; the login that was in it is dead\n"))
+}
+
+/// Ends a login at its server. One that the server does not know has ended.
+fn end(login: Profile) -> Result<(), Fault> {
+    let transport = Transport { address: access::read(&login.url, "the profile")?, ca_cert: login.ca_cert };
+    let answer = transport.send(&Call::post("/api/v1/users/logout", Some(&json!({}))), Some(&login.token))?;
+    match answer.status {
+        200..300 | 401 => Ok(()),
+        _ => Err(refusal::tell(&answer, &transport.address, Source::Profile, None)),
     }
 }

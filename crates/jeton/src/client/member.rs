@@ -73,6 +73,9 @@ fn add() -> Command {
     .group(rights())
     .arg(text("first-name", "NAME", "Their first name"))
     .arg(text("last-name", "NAME", "Their last name"))
+    .arg(Arg::new("with-password").long("with-password").action(ArgAction::SetTrue).help(
+        "Give them a password to log in with, typed unseen or read from standard input; without one they only use tokens",
+    ))
 }
 
 fn set_role() -> Command {
@@ -217,7 +220,7 @@ fn show_list(session: &Session, matches: &ArgMatches) -> Result<(), Fault> {
     }
     let page: Page = session.read(&answer)?;
     let now = when::now();
-    let headings = ["ID", "E-MAIL", "NAME", "ROLE", "CUSTOM", "SEEN"];
+    let headings = ["ID", "E-MAIL", "NAME", "ROLE", "CUSTOM", "LAST SEEN"];
     let rows: Vec<_> = page.items.iter().map(|member| member.row(now)).collect();
     print(&show::table(headings, &rows))?;
     if let Some(footer) = show::footer("member", offset, page.items.len(), page.total_count, LIST) {
@@ -246,6 +249,9 @@ fn invite(session: &Session, matches: &ArgMatches) -> Result<(), Fault> {
     }
     if let Some(keys) = several(matches, "custom-role") {
         member.insert("customRoles".to_owned(), json!(keys));
+    }
+    if matches.get_flag("with-password") {
+        member.insert("password".to_owned(), json!(*ask::secret("Password")?));
     }
     // The API takes several at once.
     let body = Value::from(vec![Value::from(member)]);

@@ -24,6 +24,9 @@ pub(super) struct Profile {
     pub(super) ca_cert: Option<PathBuf>,
     /// The token, for that server and no other.
     pub(super) token: Zeroizing<String>,
+    /// Whether a password made the token, so that it ends with the profile.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) login: bool,
 }
 
 /// Where the profile is: `$XDG_CONFIG_HOME/jeton/profile.toml`, under `~/.config` if that says nothing.

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::access::Source;
 use super::address::Address;
@@ -10,15 +11,18 @@ use super::show::clean;
 use super::transport::Answer;
 use crate::fault::Fault;
 
-/// A refusal, in the words of either API.
+/// A refusal, in the words of either API, or in those of jeton's own calls.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Words {
     code: Option<String>,
     message: Option<String>,
     msg: Option<String>,
+    /// RFC 9457.
+    detail: Option<String>,
     id: Option<String>,
     access: Option<Wanted>,
+    reason: Option<Value>,
 }
 
 /// What was asked for, where a policy said no.
@@ -30,17 +34,13 @@ struct Wanted {
 
 /// What an answer that is no success means for whoever asked.
 pub(super) fn tell(answer: &Answer, address: &Address, source: Source, list: Option<&str>) -> Fault {
-    let words: Option<Words> = serde_json::from_slice(&answer.body).ok();
-    let strange = words.is_none();
-    let words = words.unwrap_or_default();
-    let said = words.msg.or(words.message);
-    let strange = strange || said.is_none();
-    let status = answer.status;
-    let mut text = match &said {
+    let words: Words = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let said = words.msg.as_ref().or(words.message.as_ref()).or(words.detail.as_ref());
+    let mut text = match said {
         Some(said) => format!("the server says: {}", clean(said)),
         None => format!("what answers at {address} does not speak as jeton does"),
     };
-    let _ = write!(text, " ({status}");
+    let _ = write!(text, " ({}", answer.status);
     if let Some(code) = &words.code {
         let _ = write!(text, " {}", clean(code));
     }
@@ -51,11 +51,36 @@ pub(super) fn tell(answer: &Answer, address: &Address, source: Source, list: Opt
     if let Some(Wanted { action, resource }) = &words.access {
         let _ = write!(text, "\n  asked for: {} on {}", clean(action), clean(resource));
     }
-    let hint = match status {
-        _ if strange => Some(elsewhere(answer)),
+    // Where no statement allows it there is none to be shown.
+    if let Some(statement) = words.reason.as_ref().filter(|reason| reason.get("resources").is_some()) {
+        let _ = write!(text, "\n  denied by: {}", clean(&statement.to_string()));
+    }
+    let hint = match said {
+        Some(said) => hint(answer, said, &words, address, source, list),
+        None => Some(elsewhere(answer)),
+    };
+    if let Some(hint) = hint {
+        let _ = write!(text, "\n  hint: {hint}");
+    }
+    Fault::failed(text)
+}
+
+/// What to do about a refusal in words that jeton knows.
+fn hint(
+    answer: &Answer,
+    said: &str,
+    words: &Words,
+    address: &Address,
+    source: Source,
+    list: Option<&str>,
+) -> Option<String> {
+    match answer.status {
+        400 if said.contains("(at /policy/") || said.contains("(at /inlineRole/") => {
+            Some("`jeton policy check` with the same file points at every mistake in it".to_owned())
+        }
         401 => Some(bad_token(address, source)),
-        403 if words.access.is_some() => Some(denied()),
-        404 if said.as_ref().is_some_and(|said| said.starts_with("There is nothing at")) => Some(format!(
+        403 => words.access.as_ref().map(denied),
+        404 if said.starts_with("There is nothing at") => Some(format!(
             "this server has no such call: it may be older than this jeton, or {address} is not its root"
         )),
         404 => list.map(|list| format!("`{list}` shows what there is")),
@@ -68,18 +93,14 @@ pub(super) fn tell(answer: &Answer, address: &Address, source: Source, list: Opt
         }),
         500.. => Some("the server's log says more, under the id of the request".to_owned()),
         _ => None,
-    };
-    if let Some(hint) = hint {
-        let _ = write!(text, "\n  hint: {hint}");
     }
-    Fault::failed(text)
 }
 
 fn bad_token(address: &Address, source: Source) -> String {
     match source {
         Source::Variable => {
             "the token in JETON_TOKEN is unknown here, expired or revoked: give another, or unset it to use the one of \
-             `jeton login`"
+             `jeton login`; `jeton check` tells whether it was mistyped"
                 .to_owned()
         }
         Source::Profile => format!(
@@ -89,11 +110,20 @@ fn bad_token(address: &Address, source: Source) -> String {
     }
 }
 
-fn denied() -> String {
-    let explain = if crate::cli::knows("explain") { "; `jeton explain` says which rule decided" } else { "" };
+fn denied(Wanted { action, resource }: &Wanted) -> String {
     format!(
-        "the rights of the token and, if it is personal, those of its owner both have to allow that{explain}"
+        "the rights of the token and, if it is personal, those of its owner both have to allow that; `jeton explain {} {}` \
+         says which rule decided",
+        quoted(action),
+        quoted(resource)
     )
+}
+
+/// A word as a shell takes it in one piece.
+fn quoted(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/:._-".contains(&byte);
+    let word = clean(word);
+    if word.bytes().all(plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 /// Where an answer that is not jeton's may come from.

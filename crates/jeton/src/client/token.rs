@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use super::arguments::{
-    asking, encode, given, must, noun, page, paging, policy_file, read_policy, required, several, text,
+    asking, encode, given, id, must, noun, page, paging, policy_file, read_policy, required, several, text,
     token_id, yes,
 };
 use super::ask;
@@ -248,7 +248,7 @@ pub(super) fn run((name, matches): (&str, &ArgMatches)) -> Result<(), Fault> {
     match (name, created) {
         ("list", _) => show_list(&session, matches),
         ("create", Some(body)) => make(&session, &body),
-        ("get", _) => show_one(&session, &Call::get(path(matches))),
+        ("get", _) => show_one(&session, &Call::get(path(matches)?)),
         ("rename", _) => change_name(&session, matches),
         ("rotate", _) => new_secret(&session, matches),
         ("revoke", _) => kill(&session, matches),
@@ -256,8 +256,8 @@ pub(super) fn run((name, matches): (&str, &ArgMatches)) -> Result<(), Fault> {
     }
 }
 
-fn path(matches: &ArgMatches) -> String {
-    format!("/api/v2/tokens/{}", encode(must(matches, "id")))
+fn path(matches: &ArgMatches) -> Result<String, Fault> {
+    Ok(format!("/api/v2/tokens/{}", encode(id(must(matches, "id"))?)))
 }
 
 fn show_list(session: &Session, matches: &ArgMatches) -> Result<(), Fault> {
@@ -355,7 +355,7 @@ fn hand_over(session: &Session, answer: &Answer, words: impl FnOnce(&Token) -> S
 
 fn change_name(session: &Session, matches: &ArgMatches) -> Result<(), Fault> {
     let patch = json!([{ "op": "replace", "path": "/name", "value": must(matches, "name") }]);
-    let answer = session.ask(&Call::patch(path(matches), &patch))?;
+    let answer = session.ask(&Call::patch(path(matches)?, &patch))?;
     if session.wants_json() {
         return show::json(&answer.body);
     }
@@ -364,7 +364,7 @@ fn change_name(session: &Session, matches: &ArgMatches) -> Result<(), Fault> {
 }
 
 fn new_secret(session: &Session, matches: &ArgMatches) -> Result<(), Fault> {
-    let mut path = path(matches);
+    let mut path = path(matches)?;
     let grace = instant(matches, "grace")?;
     if let Some(end) = grace {
         path = format!("{path}/reset?expiry={end}");
@@ -390,7 +390,7 @@ fn new_secret(session: &Session, matches: &ArgMatches) -> Result<(), Fault> {
 }
 
 fn kill(session: &Session, matches: &ArgMatches) -> Result<(), Fault> {
-    let path = path(matches);
+    let path = path(matches)?;
     ask::confirm(matches.get_flag("yes"), || {
         let token: Token = session.fetch(path.as_str())?;
         Ok(format!(

@@ -26,8 +26,8 @@ fn text(resolver: &Resolver<'_>, layers: &Layers) -> String {
     for (line, origin) in lines {
         let _ = writeln!(text, "{line:width$}  # {origin}");
     }
-    for name in layers.strangers() {
-        let _ = writeln!(text, "# {name} is set, but jeton has no such variable.");
+    for stranger in layers.strangers() {
+        let _ = writeln!(text, "# {stranger}");
     }
     text
 }

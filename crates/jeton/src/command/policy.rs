@@ -74,7 +74,11 @@ fn check(file: &Path) -> Result<(), Fault> {
     print(&format!(
         "{}: in order, {count} {}\n",
         file.display(),
-        if count == 1 { "statement" } else { "statements" }
+        match count {
+            0 => "statements: it allows nothing",
+            1 => "statement",
+            _ => "statements",
+        }
     ))
 }
 

@@ -38,6 +38,9 @@ pub(crate) fn run(layers: &Layers) -> Result<(), Fault> {
     let started = Instant::now();
     let config = Resolver::new(layers).config()?;
     logging::start(config.logging);
+    for stranger in layers.strangers() {
+        tracing::warn!("{stranger}");
+    }
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)

@@ -97,7 +97,7 @@ fn find(key: &str) -> Result<&'static Setting, String> {
 
 /// Whether somebody who wrote `written` may have meant `key`: the same but for how it is put together, or but for one
 /// letter.
-fn alike(key: &str, written: &str) -> bool {
+pub(super) fn alike(key: &str, written: &str) -> bool {
     let plain = |text: &str| text.replace(['_', '-', '.'], "").to_lowercase();
     let (key, written) = (plain(key), plain(written));
     let common = key.bytes().zip(written.bytes()).take_while(|(one, other)| one == other).count();

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::file::File;
+use super::file::{self, File};
 use super::setting::{self, Setting};
 use crate::fault::Fault;
 
@@ -72,11 +72,20 @@ impl Layers {
         self.variables.get(courtesy).map(|text| (text.as_str(), Origin::Variable(courtesy)))
     }
 
-    /// Variables that look like ours and are not: a typing error, or what an orchestrator puts there for a service that
-    /// happens to be called jeton.
-    pub(crate) fn strangers(&self) -> impl Iterator<Item = &str> {
+    /// Variables that look like ours and are not, in words: a typing error, as a rule.
+    pub(crate) fn strangers(&self) -> impl Iterator<Item = String> {
         let known = |name: &str| settings().chain(for_client()).any(|setting| setting.env == name);
-        self.variables.keys().map(String::as_str).filter(move |name| is_ours(name) && !known(name))
+        let strange = self.variables.iter().filter(move |(name, value)| {
+            is_ours(name) && !known(name) && !is_of_an_orchestrator(name, value)
+        });
+        strange.map(|(name, _)| {
+            let meant = settings().find(|setting| file::alike(setting.env, name));
+            let meant = meant.map_or(String::new(), |setting| format!(": did you mean {}?", setting.env));
+            format!(
+                "{name} is set, but jeton has no such variable{}",
+                if meant.is_empty() { "." } else { &meant }
+            )
+        })
     }
 }
 
@@ -87,6 +96,13 @@ fn settings() -> impl Iterator<Item = &'static Setting> {
 /// What a server does not heed, but whoever sets it did not mistype it.
 fn for_client() -> impl Iterator<Item = &'static Setting> {
     setting::FOR_CLIENT.iter().copied()
+}
+
+/// Kubernetes tells every container of the services around it, and one of those may be called jeton.
+fn is_of_an_orchestrator(name: &str, value: &str) -> bool {
+    name.starts_with("JETON_SERVICE_")
+        || name.starts_with("JETON_PORT_")
+        || (name == "JETON_PORT" && value.contains("://"))
 }
 
 fn is_ours(name: &str) -> bool {
@@ -157,7 +173,24 @@ mod tests {
     fn an_empty_variable_is_absent_and_a_strange_one_is_known_as_such() {
         let layers = layers(&[], &[("JETON_LISTEN", ""), ("JETON_LISTN", "x"), ("JETON_DATABASE_URL", "x")]);
         assert!(layers.get(&setting::LISTEN).is_none());
-        assert_eq!(layers.strangers().collect::<Vec<_>>(), ["JETON_LISTN"]);
+        let meant = "JETON_LISTN is set, but jeton has no such variable: did you mean JETON_LISTEN?";
+        assert_eq!(layers.strangers().collect::<Vec<_>>(), [meant]);
+    }
+
+    #[test]
+    fn what_an_orchestrator_says_of_a_service_is_no_mistake() {
+        let layers = layers(
+            &[],
+            &[
+                ("JETON_SERVICE_HOST", "10.0.0.1"),
+                ("JETON_PORT", "tcp://10.0.0.1:80"),
+                ("JETON_PORT_80_TCP", "x"),
+            ],
+        );
+        assert_eq!(layers.strangers().count(), 0);
+        let mistake = super::tests::layers(&[], &[("JETON_PORT", "9000")]);
+        let said = "JETON_PORT is set, but jeton has no such variable.";
+        assert_eq!(mistake.strangers().collect::<Vec<_>>(), [said]);
     }
 
     #[test]
