@@ -2,7 +2,9 @@
 //!
 //! A watch subscribes first and looks second, so that nothing falls in between. What it sees is read record by record
 //! while others write, and so may mix several instants; the change log of that while is then played over it, which makes
-//! it the state as of one revision exactly. Changes up to that revision are passed over, all later ones are told.
+//! it the state as of one revision exactly. Changes up to that revision are passed over, all later ones are told. A list
+//! that is too long for one piece is told in parts, each as of a revision of its own: of every single thing it holds that
+//! nothing is left out or told twice.
 //!
 //! The watcher's standing is asked about after the changes were taken and before they are told. The index is at or past
 //! them by then, so that nothing that happened after a revocation is ever told to the secret that was revoked.

@@ -57,16 +57,23 @@ impl Lines {
 
     /// Every line that can be had without waiting for anything.
     pub async fn ready(&mut self) -> Vec<String> {
-        while self.end.is_none() {
-            let look = poll_fn(|cx| match std::pin::pin!(self.body.frame()).poll(cx) {
-                Poll::Ready(frame) => Poll::Ready(Some(frame)),
-                Poll::Pending => Poll::Ready(None),
-            });
-            // Outside of the task's budget, which would make it look as if there were nothing.
-            let Some(frame) = unconstrained(look).await else { break };
-            self.take(frame);
-        }
+        while self.nibble().await {}
         self.whole.drain(..).collect()
+    }
+
+    /// Takes the next piece, which may be less than a line, or many. `false` if there is none to be had without waiting.
+    pub async fn nibble(&mut self) -> bool {
+        if self.end.is_some() {
+            return false;
+        }
+        let look = poll_fn(|cx| match std::pin::pin!(self.body.frame()).poll(cx) {
+            Poll::Ready(frame) => Poll::Ready(Some(frame)),
+            Poll::Pending => Poll::Ready(None),
+        });
+        // Outside of the task's budget, which would make it look as if there were nothing.
+        let Some(frame) = unconstrained(look).await else { return false };
+        self.take(frame);
+        true
     }
 
     /// As [`Lines::ready`], without the signs of life, as JSON.
