@@ -432,10 +432,10 @@ async fn run(seed: u64, steps: usize) -> usize {
 #[tokio::test]
 async fn every_reader_is_told_everything_once_and_in_order() {
     let mut checked = 0;
-    for seed in 1..=12 {
+    for seed in 1..=8 {
         checked += run(seed, 400).await;
     }
-    assert!(checked > 500, "{checked} looks of readers are few");
+    assert!(checked > 300, "{checked} looks of readers are few");
     let Ok(minutes) = std::env::var("JETON_STREAM_MINUTES") else { return };
     let until = Instant::now() + Duration::from_mins(minutes.parse().unwrap());
     let mut seed = 1000;
@@ -470,6 +470,7 @@ async fn nothing_is_lost_between_threads() {
             .await
             .expect(200);
     }
+    rename_user(&jeton, people[0].number, "the end").await;
     let log = jeton.log().await;
     for reader in readers {
         for stream in reader.await.unwrap() {
@@ -483,7 +484,8 @@ async fn write(jeton: Arc<Jeton>, people: Vec<Person>, seed: u64) {
     let mut mine: Vec<(u32, String)> = Vec::new();
     for _ in 0..250 {
         let number = dice.one_of(&people).unwrap().number;
-        match (dice.below(4), dice.one_of(&mine).cloned()) {
+        match (dice.below(5), dice.one_of(&mine).cloned()) {
+            (4, _) => rename_user(&jeton, number, &dice.below(1000).to_string()).await,
             (0, Some((number, id))) => {
                 let path = format!("/api/v1/users/{number}/access-tokens/{id}");
                 let body = json!({ "description": dice.below(1000).to_string() }).to_string();
@@ -511,7 +513,8 @@ async fn read(jeton: Arc<Jeton>, people: Vec<Person>, seed: u64) -> Vec<Reader> 
     let mut kept = Vec::new();
     for round in 0..12 {
         let person = dice.one_of(&people).unwrap();
-        let subject = Subject::Tokens(person.number, person.id);
+        let users = dice.below(3) == 0;
+        let subject = if users { Subject::Users } else { Subject::Tokens(person.number, person.id) };
         let mut reader = Reader::connect(&jeton, subject, &jeton.owner.secret).await.unwrap();
         if round % 4 == 3 {
             kept.push(reader);
@@ -536,6 +539,14 @@ async fn read(jeton: Arc<Jeton>, people: Vec<Person>, seed: u64) -> Vec<Reader> 
     kept
 }
 
+async fn rename_user(jeton: &Jeton, number: u32, name: &str) {
+    let (path, body) = (format!("/api/v1/users/{number}"), json!({ "name": name }).to_string());
+    jeton.call(&jeton.owner.secret, "PATCH", &path, Some(&body)).await.expect(200);
+}
+
 fn is_the_end(line: &Value) -> bool {
-    line.as_array().into_iter().flatten().any(|item| item["description"] == "the end")
+    line.as_array()
+        .into_iter()
+        .flatten()
+        .any(|item| [&item["description"], &item["name"]].contains(&&json!("the end")))
 }
