@@ -11,6 +11,7 @@
 //! | what a read costs, beside a route that answers with a constant | [`reads`], [`fixed_route`] |
 //! | what a decision by policy costs, beside a naive evaluator | [`policies`] |
 //! | what a million tokens cost | [`million`], [`population`] |
+//! | what ten thousand streams cost | [`streams`] |
 //! | how the server is run, and how it is asked | [`server`], [`load`], [`client`] |
 //! | what is printed | [`figure`] |
 
@@ -43,6 +44,7 @@ mod scratch;
 mod server;
 mod slow_disk;
 mod spread;
+mod streams;
 mod subprocess;
 
 use std::error::Error;
@@ -97,6 +99,7 @@ fn measure(options: &Options) -> Fallible<Report> {
             Task::Reads => reads::measure(options, &jeton, &mut report)?,
             Task::Policies => policies::measure(options, &mut report)?,
             Task::Million => million::measure(options, &jeton, &mut report)?,
+            Task::Streams => streams::measure(options, &jeton, &mut report)?,
         }
     }
     report.finish()?;

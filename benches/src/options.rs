@@ -7,13 +7,14 @@ use crate::Fallible;
 pub(crate) const HELP: &str = "\
 Measures jeton beside what the machine can do at best, and prints a table.
 
-Usage: jeton-bench [creates|reads|policies|million|all]... [options]
+Usage: jeton-bench [creates|reads|policies|million|streams|all]... [options]
        jeton-bench fill DIR [options]
 
   creates   durable creates over HTTP, beside a bare loop of SQLite inserts
   reads     GET of one token, beside routes that answer with a constant
   policies  one decision by policy, beside a naive evaluator
   million   start, memory and list pages with a million tokens
+  streams   ten thousand open streams: memory, delay, creates beside them
   all       all of these (default)
   fill DIR  makes the data directory of `million` and leaves it there, to be looked at
 
@@ -21,6 +22,7 @@ Options:
   --rounds N      rounds in which the sides take turns (default 9)
   --seconds S     the length of one turn (default 1.5)
   --tokens N      tokens for `million` (default 1000000)
+  --streams N     streams for `streams` (default 10000)
   --jeton FILE    the jeton to measure (default: built first under cargo, else the one beside this program)
   --dir DIR       where scratch files go, on the disk to be measured (default: beside this program)
   --seed N        seed of the order of turns and of the made-up tokens (default 1)
@@ -51,9 +53,10 @@ pub(crate) enum Task {
     Reads,
     Policies,
     Million,
+    Streams,
 }
 
-const ALL: [Task; 4] = [Task::Creates, Task::Reads, Task::Policies, Task::Million];
+const ALL: [Task; 5] = [Task::Creates, Task::Reads, Task::Policies, Task::Million, Task::Streams];
 
 /// How it is measured.
 #[derive(Debug)]
@@ -62,6 +65,7 @@ pub(crate) struct Options {
     pub(crate) rounds: usize,
     pub(crate) seconds: f64,
     pub(crate) tokens: u32,
+    pub(crate) streams: usize,
     pub(crate) jeton: Option<PathBuf>,
     pub(crate) dir: Option<PathBuf>,
     pub(crate) seed: u64,
@@ -81,6 +85,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Fallible<Command
         rounds: 9,
         seconds: 1.5,
         tokens: 1_000_000,
+        streams: 10_000,
         jeton: None,
         dir: None,
         seed: 1,
@@ -96,6 +101,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Fallible<Command
             "reads" => options.tasks.push(Task::Reads),
             "policies" => options.tasks.push(Task::Policies),
             "million" => options.tasks.push(Task::Million),
+            "streams" => options.tasks.push(Task::Streams),
             "all" => options.tasks = ALL.to_vec(),
             "fill" => fill = Some(PathBuf::from(value()?)),
             "bare-loop" => return Ok(Command::BareLoop(value()?.into())),
@@ -106,6 +112,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Fallible<Command
             "--rounds" => options.rounds = value()?.parse()?,
             "--seconds" => options.seconds = value()?.parse()?,
             "--tokens" => options.tokens = value()?.parse()?,
+            "--streams" => options.streams = value()?.parse()?,
             "--jeton" => options.jeton = Some(value()?.into()),
             "--dir" => options.dir = Some(value()?.into()),
             "--seed" => options.seed = value()?.parse()?,
@@ -117,6 +124,9 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Fallible<Command
     }
     if options.rounds == 0 || !(options.seconds > 0.0) || options.tokens < 1000 {
         return Err("--rounds and --seconds must be above 0, --tokens at least 1000".into());
+    }
+    if options.streams == 0 || !options.streams.is_multiple_of(1000) {
+        return Err("--streams must be thousands: they are spread over the lists of a thousand users".into());
     }
     Ok(match fill {
         Some(directory) => Command::Fill(directory, options),

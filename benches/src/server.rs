@@ -29,11 +29,21 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server on this data directory, with a library loaded before all others if there is one.
     pub(crate) fn start(jeton: &Path, data: &Path, preload: Option<&Path>) -> Fallible<Self> {
+        Self::start_with(jeton, data, preload, &[])
+    }
+
+    /// As [`Server::start`], with flags of its own.
+    pub(crate) fn start_with(
+        jeton: &Path,
+        data: &Path,
+        preload: Option<&Path>,
+        flags: &[&str],
+    ) -> Fallible<Self> {
         let address = free_address()?;
         let key: String = KEY.iter().map(|byte| format!("{byte:02x}")).collect();
         let mut command = Command::new(jeton);
         command.arg("serve").arg("--listen").arg(address.to_string()).arg("--data-dir").arg(data);
-        command.args(["--token-rate", "0", "--log-level", "warn"]);
+        command.args(["--token-rate", "0", "--log-level", "warn"]).args(flags);
         command.env("JETON_OWNER_TOKEN", OWNER).env("JETON_SERVER_KEY", key);
         if let Some(library) = preload {
             command.env("LD_PRELOAD", library);
