@@ -10,6 +10,7 @@
 //! | what a create costs, beside a bare loop of inserts | [`creates`], [`bare_loop`], [`slow_disk`] |
 //! | what a read costs, beside a route that answers with a constant | [`reads`], [`fixed_route`] |
 //! | what a decision by policy costs, beside a naive evaluator | [`policies`] |
+//! | what a verification costs in the process, beside its digest and a bare table | [`verify`] |
 //! | what a million tokens cost | [`million`], [`population`] |
 //! | how the server is run, and how it is asked | [`server`], [`load`], [`client`] |
 //! | what is printed | [`figure`] |
@@ -44,6 +45,7 @@ mod server;
 mod slow_disk;
 mod spread;
 mod subprocess;
+mod verify;
 
 use std::error::Error;
 use std::io::Write as _;
@@ -96,6 +98,7 @@ fn measure(options: &Options) -> Fallible<Report> {
             Task::Creates => creates::measure(options, &jeton, &mut report)?,
             Task::Reads => reads::measure(options, &jeton, &mut report)?,
             Task::Policies => policies::measure(options, &mut report)?,
+            Task::Verify => verify::measure(options, &mut report)?,
             Task::Million => million::measure(options, &jeton, &mut report)?,
         }
     }

@@ -7,12 +7,13 @@ use crate::Fallible;
 pub(crate) const HELP: &str = "\
 Measures jeton beside what the machine can do at best, and prints a table.
 
-Usage: jeton-bench [creates|reads|policies|million|all]... [options]
+Usage: jeton-bench [creates|reads|policies|verify|million|all]... [options]
        jeton-bench fill DIR [options]
 
   creates   durable creates over HTTP, beside a bare loop of SQLite inserts
   reads     GET of one token, beside routes that answer with a constant
   policies  one decision by policy, beside a naive evaluator
+  verify    one verification in the process, beside the digest and a bare table
   million   start, memory and list pages with a million tokens
   all       all of these (default)
   fill DIR  makes the data directory of `million` and leaves it there, to be looked at
@@ -20,7 +21,7 @@ Usage: jeton-bench [creates|reads|policies|million|all]... [options]
 Options:
   --rounds N      rounds in which the sides take turns (default 9)
   --seconds S     the length of one turn (default 1.5)
-  --tokens N      tokens for `million` (default 1000000)
+  --tokens N      tokens for `verify` and `million` (default 1000000)
   --jeton FILE    the jeton to measure (default: built first under cargo, else the one beside this program)
   --dir DIR       where scratch files go, on the disk to be measured (default: beside this program)
   --seed N        seed of the order of turns and of the made-up tokens (default 1)
@@ -50,10 +51,11 @@ pub(crate) enum Task {
     Creates,
     Reads,
     Policies,
+    Verify,
     Million,
 }
 
-const ALL: [Task; 4] = [Task::Creates, Task::Reads, Task::Policies, Task::Million];
+const ALL: [Task; 5] = [Task::Creates, Task::Reads, Task::Policies, Task::Verify, Task::Million];
 
 /// How it is measured.
 #[derive(Debug)]
@@ -95,6 +97,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Fallible<Command
             "creates" => options.tasks.push(Task::Creates),
             "reads" => options.tasks.push(Task::Reads),
             "policies" => options.tasks.push(Task::Policies),
+            "verify" => options.tasks.push(Task::Verify),
             "million" => options.tasks.push(Task::Million),
             "all" => options.tasks = ALL.to_vec(),
             "fill" => fill = Some(PathBuf::from(value()?)),
