@@ -22,9 +22,9 @@ pub(crate) fn crc32(text: &[u8]) -> u32 {
 
 const fn tables() -> [[u32; 256]; 8] {
     let mut tables = [[0; 256]; 8];
-    let mut byte = 0;
+    let (mut byte, mut state_of_byte) = (0, 0);
     while byte < 256 {
-        let mut state = byte as u32;
+        let mut state = state_of_byte;
         let mut depth = 0;
         while depth < 8 {
             let mut bit = 0;
@@ -36,6 +36,7 @@ const fn tables() -> [[u32; 256]; 8] {
             depth += 1;
         }
         byte += 1;
+        state_of_byte += 1;
     }
     tables
 }

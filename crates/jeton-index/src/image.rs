@@ -49,7 +49,7 @@ impl Index {
         self.credentials.each_living(|tag, found, rights| {
             let Worth { until, retiring, revision, .. } = found.worth;
             let owner = self.directory.seat(found.owner()).map(|seat| seat.id);
-            secrets.push(Known { tag, until, token: found.token(), owner, revision, retiring, rights });
+            secrets.push(Known { tag, until, token: found.token, owner, revision, retiring, rights });
         });
         secrets.sort_by_key(|known| known.tag);
         let mut members = self.directory.members();

@@ -72,7 +72,7 @@ pub struct Living<'i> {
 impl Living<'_> {
     /// The token.
     pub fn token(&self) -> TokenId {
-        self.found.token()
+        self.found.token
     }
 
     /// Its owner.
@@ -167,6 +167,7 @@ impl Index {
     ///
     /// # Errors
     /// Why it is not.
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method alone is of a single lifetime")]
     pub fn find(&self, digest: &Digest, now: Timestamp) -> Result<Identity, Dead> {
         self.verify(digest, now, |living| living.identity())
     }

@@ -51,7 +51,7 @@ fn answer(credentials: &Credentials, number: u64) -> Result<(TokenId, Revision, 
         &digest(number),
         NOW,
         |_| Ok(()),
-        |found, (), rights| (found.token(), found.worth.revision, rights.api_version, found.worth.retiring),
+        |found, (), rights| (found.token, found.worth.revision, rights.api_version, found.worth.retiring),
     )
 }
 
