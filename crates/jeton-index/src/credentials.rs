@@ -36,8 +36,11 @@
 //! | changes | 2⁴⁷ | tokens are good, and every write on the authority of a token changed since fails |
 //! | ends | the year 10889 | the end of time |
 //!
-//! Huge pages would save misses in the processor's table of pages. Asking for them for one array takes either `unsafe` or
-//! memory that is never given back; see `benches/README.md` for what they bring.
+//! Huge pages would help: with a million tokens, in three pairs of runs whose allocator asked for them or not, a good digest
+//! took 388, 352 and 401 ns with them and 426, 552 and 572 without, an unknown one 265, 243 and 232 and 378, 339 and 379.
+//! There is no way to them without `unsafe` today: a mapped array whose bytes are seen as atomics can only be borrowed from
+//! its map for as long as both live in one place, or for ever, and then the memory of a replaced table is never given
+//! back.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
