@@ -251,4 +251,33 @@ mod tests {
         assert!(slot.can_become(worth(Some(7), (1 << 32) - 1)));
         assert!(!slot.can_become(worth(Some(7), 1 << 32)));
     }
+
+    /// The two steps of a change are a few cycles apart: it takes many changes to be seen between them.
+    #[test]
+    fn whoever_sees_a_revision_sees_its_rights_and_its_end_or_a_later_one() {
+        const LAST: u64 = 300_000;
+        let nth = |number: u64| {
+            let until = Until::earliest([Some(Timestamp::from_millis(number.cast_signed())), None]);
+            let rights = Name::from_bits(u32::try_from(number).unwrap());
+            Worth { until, retiring: false, revision: Revision::new(number), rights }
+        };
+        let slot = Slot::default();
+        slot.fill(Tag { high: 1, low: 0 }, 0, nth(0));
+        let read = || {
+            let mut last = 0;
+            while last < LAST {
+                let Worth { until, revision, rights, .. } = slot.worth().unwrap();
+                let now = revision.number();
+                assert!(now >= last, "{now} after {last}");
+                assert_eq!(u64::from(rights.bits()), now);
+                assert!(until.0 > now, "an end before {} under revision {now}", until.0);
+                last = now;
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(read);
+            scope.spawn(read);
+            (1..=LAST).for_each(|number| slot.become_worth(nth(number)));
+        });
+    }
 }

@@ -177,3 +177,55 @@ impl Table {
         size_of_val(&*self.lines) + size_of_val(&*self.ids)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use jeton_core::change::Revision;
+
+    use super::*;
+    use crate::rights::Name;
+    use crate::slot::Until;
+
+    /// Every change here changes the upper part of the revision, so each takes a new slot. Nobody sees a revision that
+    /// never was, or one with the rights of another, and nobody misses a secret while it moves.
+    #[test]
+    fn a_secret_that_moves_is_never_missed_and_never_seen_in_parts() {
+        const TAGS: u64 = 100;
+        const MOVES: u64 = 200;
+        let nth = |number: u64| Worth {
+            until: Until::earliest([None; 2]),
+            retiring: false,
+            // Upper and lower part change, and either alone tells which it is.
+            revision: Revision::new(number << 32 | number),
+            rights: Name::from_bits(u32::try_from(number).unwrap()),
+        };
+        let tag = |number: u64| Tag { high: (number << 56).max(1), low: u32::try_from(number).unwrap() };
+        let token = TokenId::from_bytes([7; 12]);
+        let table = Table::with_room_for(usize::try_from(TAGS * (MOVES + 1)).unwrap(), 0);
+        let moving = AtomicU64::new(0);
+        (0..TAGS).for_each(|number| table.put(tag(number), token, 0, nth(0)));
+        let read = || {
+            loop {
+                let number = moving.load(Ordering::SeqCst);
+                if number == TAGS {
+                    break;
+                }
+                let (place, worth) = table.find(tag(number)).expect("it is there all the time");
+                assert_eq!(worth, nth(u64::from(worth.rights.bits())));
+                assert_eq!(table.token(place), token);
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(read);
+            scope.spawn(read);
+            for number in 0..TAGS {
+                (1..=MOVES).for_each(|at| table.set(tag(number), token, 0, nth(at)));
+                moving.store(number + 1, Ordering::SeqCst);
+            }
+        });
+        assert_eq!(table.living().count(), usize::try_from(TAGS).unwrap());
+        assert!((0..TAGS).all(|number| table.find(tag(number)).unwrap().1 == nth(MOVES)));
+    }
+}
