@@ -27,6 +27,8 @@ use crate::rounds::{Dice, Series, take_turns};
 const BATCH: usize = 1024;
 /// Characters of a secret with the usual prefix.
 const LENGTH: usize = 54;
+/// Secrets that no token has: so many that where they would be does not stay in the processor's cache.
+const STRANGERS: usize = 1 << 18;
 /// After the last token was made, and before the first ends.
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
@@ -35,8 +37,7 @@ type Text = [u8; LENGTH];
 pub(crate) fn measure(options: &Options, report: &mut Report) -> Fallible<()> {
     let mut installation = Installation::of(options.tokens, options.seed)?;
     let bytes = installation.index.bytes() as f64 / f64::from(options.tokens);
-    // Not the numbers that the tokens were made of: a secret that is unknown is not to be met among them.
-    let mut dice = Dice::new(!options.seed);
+    let mut dice = Dice::new(options.seed);
     let series: Series<9> =
         take_turns(options.rounds, options.seed, |side| installation.turn(side, options.seconds, &mut dice))?;
     let beside = |name, side, floor| {
@@ -71,7 +72,8 @@ struct Installation {
     mint: Mint,
     index: Index,
     floor: Floor,
-    secrets: Vec<Text>,
+    secrets: Vec<(Text, Digest)>,
+    strangers: Vec<(Text, Digest)>,
     batch: Vec<(Text, Digest)>,
 }
 
@@ -90,7 +92,7 @@ impl Installation {
                 Event::TokenIssued { token } => {
                     if let Some(secret) = secret {
                         floor.put(&token.secret.digest, secrets.len() as u64);
-                        secrets.push(secret.expose().as_bytes().try_into()?);
+                        secrets.push((secret.expose().as_bytes().try_into()?, token.secret.digest));
                     }
                     index.load(Record::Credential(Credential::from(&token)));
                 }
@@ -99,14 +101,16 @@ impl Installation {
             Ok(())
         })?;
         index.built(revision);
-        Ok(Self { mint: population::mint()?, index, floor, secrets, batch: Vec::with_capacity(BATCH) })
+        let mint = population::mint()?;
+        let strangers = strangers(&mint, seed)?;
+        Ok(Self { mint, index, floor, secrets, strangers, batch: Vec::with_capacity(BATCH) })
     }
 
     /// Nanoseconds for one question of a kind.
     fn turn(&mut self, side: usize, seconds: f64, dice: &mut Dice) -> Fallible<f64> {
         let (mut taken, mut batches) = (0.0, 0_u32);
         while taken < seconds {
-            self.put_together(side, dice)?;
+            self.put_together(side, dice);
             let started = Instant::now();
             let mut right = 0;
             for (text, digest) in &self.batch {
@@ -121,22 +125,17 @@ impl Installation {
         Ok(taken * 1e9 / (f64::from(batches) * BATCH as f64))
     }
 
-    fn put_together(&mut self, side: usize, dice: &mut Dice) -> Fallible<()> {
+    fn put_together(&mut self, side: usize, dice: &mut Dice) {
+        let asked = if side == MISS || side == INDEX_MISS { &self.strangers } else { &self.secrets };
         self.batch.clear();
         for _ in 0..BATCH {
-            let mut text = self.secrets[dice.below(self.secrets.len() as u64) as usize];
-            if side == MISS || side == INDEX_MISS {
-                let secret = self.mint.format.generate(TokenKind::Personal, &dice.bytes());
-                text = secret.expose().as_bytes().try_into()?;
-            }
+            let (mut text, digest) = asked[dice.below(asked.len() as u64) as usize];
             if side == CHECKSUM {
                 let wrong = &mut text[LENGTH - 1 - dice.below(40) as usize];
                 *wrong = if *wrong == b'x' { b'y' } else { b'x' };
             }
-            let digest = self.mint.key.digest(std::str::from_utf8(&text)?);
             self.batch.push((text, digest));
         }
-        Ok(())
     }
 
     /// Asks, and tells whether the answer is the right one.
@@ -172,6 +171,17 @@ impl Installation {
         });
         told.map_err(No::Dead)
     }
+}
+
+fn strangers(mint: &Mint, seed: u64) -> Fallible<Vec<(Text, Digest)>> {
+    // Not the numbers that the tokens were made of: a stranger is not to be met among them.
+    let mut dice = Dice::new(!seed);
+    let mut strangers = Vec::with_capacity(STRANGERS);
+    for _ in 0..STRANGERS {
+        let secret = mint.format.generate(TokenKind::Personal, &dice.bytes());
+        strangers.push((secret.expose().as_bytes().try_into()?, mint.key.digest(secret.expose())));
+    }
+    Ok(strangers)
 }
 
 #[derive(PartialEq)]
