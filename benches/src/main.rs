@@ -10,6 +10,7 @@
 //! | what a create costs, beside a bare loop of inserts | [`creates`], [`bare_loop`], [`slow_disk`] |
 //! | what a read costs, beside a route that answers with a constant | [`reads`], [`fixed_route`] |
 //! | what a decision by policy costs, beside a naive evaluator | [`policies`] |
+//! | what a verification costs in the process, beside its digest and a bare table | [`verify`] |
 //! | what a million tokens cost | [`million`], [`population`] |
 //! | what ten thousand streams cost | [`streams`] |
 //! | how the server is run, and how it is asked | [`server`], [`load`], [`client`] |
@@ -46,6 +47,7 @@ mod slow_disk;
 mod spread;
 mod streams;
 mod subprocess;
+mod verify;
 
 use std::error::Error;
 use std::io::Write as _;
@@ -98,6 +100,7 @@ fn measure(options: &Options) -> Fallible<Report> {
             Task::Creates => creates::measure(options, &jeton, &mut report)?,
             Task::Reads => reads::measure(options, &jeton, &mut report)?,
             Task::Policies => policies::measure(options, &mut report)?,
+            Task::Verify => verify::measure(options, &mut report)?,
             Task::Million => million::measure(options, &jeton, &mut report)?,
             Task::Streams => streams::measure(options, &jeton, &mut report)?,
         }

@@ -7,12 +7,13 @@ use crate::Fallible;
 pub(crate) const HELP: &str = "\
 Measures jeton beside what the machine can do at best, and prints a table.
 
-Usage: jeton-bench [creates|reads|policies|million|streams|all]... [options]
+Usage: jeton-bench [creates|reads|policies|verify|million|streams|all]... [options]
        jeton-bench fill DIR [options]
 
   creates   durable creates over HTTP, beside a bare loop of SQLite inserts
   reads     GET of one token, beside routes that answer with a constant
   policies  one decision by policy, beside a naive evaluator
+  verify    one verification in the process, beside the digest and a bare table
   million   start, memory and list pages with a million tokens
   streams   ten thousand open streams: memory, delay, creates beside them
   all       all of these (default)
@@ -21,7 +22,7 @@ Usage: jeton-bench [creates|reads|policies|million|streams|all]... [options]
 Options:
   --rounds N      rounds in which the sides take turns (default 9)
   --seconds S     the length of one turn (default 1.5)
-  --tokens N      tokens for `million` (default 1000000)
+  --tokens N      tokens for `verify` and `million` (default 1000000)
   --streams N     streams for `streams` (default 10000)
   --jeton FILE    the jeton to measure (default: built first under cargo, else the one beside this program)
   --dir DIR       where scratch files go, on the disk to be measured (default: beside this program)
@@ -52,11 +53,13 @@ pub(crate) enum Task {
     Creates,
     Reads,
     Policies,
+    Verify,
     Million,
     Streams,
 }
 
-const ALL: [Task; 5] = [Task::Creates, Task::Reads, Task::Policies, Task::Million, Task::Streams];
+const ALL: [Task; 6] =
+    [Task::Creates, Task::Reads, Task::Policies, Task::Verify, Task::Million, Task::Streams];
 
 /// How it is measured.
 #[derive(Debug)]
@@ -100,6 +103,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Fallible<Command
             "creates" => options.tasks.push(Task::Creates),
             "reads" => options.tasks.push(Task::Reads),
             "policies" => options.tasks.push(Task::Policies),
+            "verify" => options.tasks.push(Task::Verify),
             "million" => options.tasks.push(Task::Million),
             "streams" => options.tasks.push(Task::Streams),
             "all" => options.tasks = ALL.to_vec(),

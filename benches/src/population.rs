@@ -5,6 +5,7 @@
 //! on a fifth. They are committed through the store's own port, in large groups, so that the change log is as full as
 //! the tables.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use jeton_core::authority::Authority;
@@ -53,37 +54,61 @@ pub(crate) struct Population {
 
 /// Fills a new database.
 pub(crate) fn fill(database: &Path, tokens: u32, seed: u64) -> Fallible<Population> {
-    let mint = Mint { format: SecretFormat::new("jtn")?, key: ServerKey::new(KEY.into()) };
+    let mint = mint()?;
     let store = Sqlite::open(database, "the benchmark")?;
     pollster::block_on(store.bind_key(mint.key.fingerprint()))?;
+    let mut group = Vec::new();
+    let mut numbers = HashMap::new();
+    let mut population = Population { ids: Vec::new(), secrets: Vec::new() };
+    let mut dice = Dice::new(seed);
+    imagine(tokens, seed, mint, |proposal, secret| {
+        match (&proposal.event, secret) {
+            (Event::MemberAdded { member }, _) => drop(numbers.insert(member.id, member.number)),
+            (Event::TokenIssued { token }, Some(secret)) if dice.below(100) == 0 => {
+                population.ids.push(token.id);
+                if token.kind == TokenKind::Personal && token.expires_at.is_none() {
+                    let number = numbers.get(&token.owner).copied().unwrap_or(0);
+                    population.secrets.push((token.id, number, secret.expose().to_owned()));
+                }
+            }
+            _ => {}
+        }
+        group.push(proposal);
+        if group.len() >= GROUP { commit(&store, &mut group) } else { Ok(()) }
+    })?;
+    commit(&store, &mut group)?;
+    Ok(population)
+}
+
+/// What secrets are made with.
+pub(crate) fn mint() -> Fallible<Mint> {
+    Ok(Mint { format: SecretFormat::new("jtn")?, key: ServerKey::new(KEY.into()) })
+}
+
+/// Makes it all up, one proposal after the other: an account with its owner, roles, members, tokens with their secrets.
+pub(crate) fn imagine(
+    tokens: u32,
+    seed: u64,
+    mint: Mint,
+    mut take: impl FnMut(Proposal, Option<&Secret>) -> Fallible<()>,
+) -> Fallible<()> {
     let mut maker =
         Maker { dice: Dice::new(seed), mint, account: None, members: Vec::new(), roles: Vec::new() };
-    let mut group = maker.founding()?;
-    commit(&store, &mut group)?;
-    group.extend((0..12).map(|number| maker.role(number)).collect::<Fallible<Vec<_>>>()?);
-    let members = (tokens / TOKENS_EACH).max(1);
-    group.extend((1..members).map(|number| maker.member(number)));
-    commit(&store, &mut group)?;
-    let mut population = Population { ids: Vec::new(), secrets: Vec::new() };
+    for proposal in maker.founding()? {
+        take(proposal, None)?;
+    }
+    for number in 0..12 {
+        take(maker.role(number)?, None)?;
+    }
+    for number in 1..(tokens / TOKENS_EACH).max(1) {
+        take(maker.member(number), None)?;
+    }
     for number in 1..tokens {
         let issued_at = Timestamp::from_millis(FIRST + SPAN / i64::from(tokens) * i64::from(number));
         let (proposal, secret) = maker.token(issued_at);
-        if let Event::TokenIssued { token } = &proposal.event
-            && maker.dice.below(100) == 0
-        {
-            population.ids.push(token.id);
-            if token.kind == TokenKind::Personal && token.expires_at.is_none() {
-                let number = maker.number_of(token.owner);
-                population.secrets.push((token.id, number, secret.expose().to_owned()));
-            }
-        }
-        group.push(proposal);
-        if group.len() >= GROUP {
-            commit(&store, &mut group)?;
-        }
+        take(proposal, Some(&secret))?;
     }
-    commit(&store, &mut group)?;
-    Ok(population)
+    Ok(())
 }
 
 fn commit(store: &Sqlite, group: &mut Vec<Proposal>) -> Fallible<()> {
@@ -96,8 +121,7 @@ struct Maker {
     dice: Dice,
     mint: Mint,
     account: Option<AccountId>,
-    /// With their numbers.
-    members: Vec<(MemberId, u32)>,
+    members: Vec<MemberId>,
     roles: Vec<RoleId>,
 }
 
@@ -116,7 +140,7 @@ impl Maker {
         for proposal in &proposals {
             self.account = Some(proposal.account);
             if let Event::MemberAdded { member } = &proposal.event {
-                self.members.push((member.id, member.number));
+                self.members.push(member.id);
             }
         }
         Ok(proposals)
@@ -161,7 +185,7 @@ impl Maker {
             created_at: now,
             revision: Revision::ZERO,
         };
-        self.members.push((member.id, member.number));
+        self.members.push(member.id);
         self.proposal(now, Event::MemberAdded { member })
     }
 
@@ -175,7 +199,7 @@ impl Maker {
         let token = Token {
             id: TokenId::new(issued_at, self.dice.bytes()),
             account: self.account.expect("the account is founded first"),
-            owner: self.members[owner].0,
+            owner: self.members[owner],
             kind,
             name: NAMES[pick(&mut self.dice, NAMES.len())].to_owned(),
             description: if self.dice.below(5) == 0 {
@@ -208,10 +232,6 @@ impl Maker {
             }
             _ => Scope::Member,
         }
-    }
-
-    fn number_of(&self, member: MemberId) -> u32 {
-        self.members.iter().find(|(id, _)| *id == member).map_or(0, |(_, number)| *number)
     }
 }
 

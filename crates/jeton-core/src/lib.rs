@@ -18,6 +18,7 @@ pub mod account;
 pub mod authority;
 pub mod caller;
 pub mod change;
+mod checksum;
 pub mod command;
 pub mod credential;
 pub mod digest;

@@ -10,6 +10,7 @@ use jeton_core::member::Member;
 use jeton_core::role::CustomRole;
 
 use crate::Index;
+use crate::slot::{Tag, Until, Worth};
 
 /// Everything that an index knows, sorted. Two indexes with equal images give equal answers.
 #[derive(PartialEq, Eq, Debug)]
@@ -25,10 +26,10 @@ pub struct Image {
 
 #[derive(PartialEq, Eq, Debug)]
 struct Known {
-    tag: u128,
-    until: u64,
+    tag: Tag,
+    until: Until,
     token: TokenId,
-    owner: MemberId,
+    owner: Option<MemberId>,
     revision: Revision,
     retiring: bool,
     rights: Option<Arc<Rights>>,
@@ -44,26 +45,18 @@ impl Image {
 impl Index {
     /// The picture of this index. Nobody may be writing meanwhile.
     pub fn image(&self) -> Image {
-        let mut secrets: Vec<Known> = self
-            .credentials
-            .living()
-            .into_iter()
-            .map(|(tag, until, identity)| Known {
-                tag,
-                until,
-                token: identity.token,
-                owner: identity.owner,
-                revision: identity.revision,
-                retiring: identity.retiring,
-                rights: self.rights.get(identity.rights),
-            })
-            .collect();
+        let mut secrets = Vec::new();
+        self.credentials.each_living(|tag, found, rights| {
+            let Worth { until, retiring, revision, .. } = found.worth;
+            let owner = self.directory.seat(found.owner()).map(|seat| seat.id);
+            secrets.push(Known { tag, until, token: found.token, owner, revision, retiring, rights });
+        });
         secrets.sort_by_key(|known| known.tag);
         let mut members = self.directory.members();
         members.sort_by_key(|member| member.id);
         let mut roles = self.directory.roles();
         roles.sort_by_key(|role| role.id);
-        let (rights, rosters) = (self.rights.len(), self.rosters.picture());
+        let (rights, rosters) = (self.credentials.distinct_rights(), self.rosters.picture());
         Image { revision: self.revision(), secrets, rights, members, roles, rosters }
     }
 }

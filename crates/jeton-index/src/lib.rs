@@ -6,22 +6,25 @@
 //!
 //! | part | answers |
 //! |---|---|
-//! | [`credentials`] | which token a digest belongs to, and whether it is alive |
+//! | `credentials` | which token a digest belongs to, and whether it is alive: in a `table` of `slot`s |
+//! | `rights` | what a token may do by itself, kept once for all tokens that may the same |
 //! | [`directory`] | who a member is, and what a role grants |
 //! | [`roster`] | which tokens an account or a member has, in order, at any offset |
-//! | [`rights`] | what a token may do by itself, kept once for all tokens that may the same |
 //! | [`image`] | a canonical picture of it all, by which two indexes are compared |
 
-pub mod credentials;
+mod credentials;
 pub mod directory;
 pub mod image;
-pub mod rights;
+mod rights;
 pub mod roster;
+mod slab;
+mod slot;
+mod table;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use jeton_core::caller::Caller;
+use jeton_core::caller::{Caller, Rights};
 use jeton_core::change::{Change, Event, Revision};
 use jeton_core::credential::Credential;
 use jeton_core::digest::Digest;
@@ -31,16 +34,14 @@ use jeton_core::snapshot::Record;
 use jeton_core::timestamp::Timestamp;
 use jeton_core::token::Token;
 
-use credentials::Credentials;
-use directory::Directory;
-use rights::RightsBook;
+use credentials::{Credentials, Found};
+use directory::{Directory, Seat};
 use roster::Rosters;
 
 /// Every credential in memory. See the [crate documentation](crate).
 pub struct Index {
     credentials: Credentials,
     directory: Directory,
-    rights: RightsBook,
     rosters: Rosters,
     revision: AtomicU64,
     /// One writer at a time. Readers never touch it.
@@ -58,8 +59,47 @@ pub struct Identity {
     pub revision: Revision,
     /// Whether the secret was replaced and works only until its grace ends.
     pub retiring: bool,
-    /// What it may do by itself.
-    pub(crate) rights: rights::Handle,
+}
+
+/// A good secret, as [`Index::verify`] shows it: what decides is at hand, what is only reported is fetched when asked for.
+pub struct Living<'i> {
+    found: &'i Found<'i>,
+    seat: &'i Seat,
+    /// What the token may do by itself.
+    pub rights: &'i Rights,
+}
+
+impl Living<'_> {
+    /// The token.
+    pub fn token(&self) -> TokenId {
+        self.found.token
+    }
+
+    /// Its owner.
+    pub fn owner(&self) -> MemberId {
+        self.seat.id
+    }
+
+    /// The change that last touched the token.
+    pub fn revision(&self) -> Revision {
+        self.found.worth.revision
+    }
+
+    /// Whether the secret was replaced and works only until its grace ends.
+    pub fn is_retiring(&self) -> bool {
+        self.found.worth.retiring
+    }
+
+    /// When the secret ends by itself, if it does: its token's end, or that of its grace.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        self.found.worth.until.at()
+    }
+
+    /// All that is reported.
+    pub fn identity(&self) -> Identity {
+        let (token, owner) = (self.token(), self.owner());
+        Identity { token, owner, revision: self.revision(), retiring: self.is_retiring() }
+    }
 }
 
 /// Why a secret is refused. For the log and for the token's owner: a stranger learns only that it is.
@@ -79,7 +119,6 @@ impl Index {
         Self {
             credentials: Credentials::with_capacity(tokens),
             directory: Directory::default(),
-            rights: RightsBook::default(),
             rosters: Rosters::default(),
             revision: AtomicU64::new(0),
             writer: Mutex::new(()),
@@ -133,17 +172,31 @@ impl Index {
     ///
     /// # Errors
     /// Why it is not.
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method alone is of a single lifetime")]
     pub fn find(&self, digest: &Digest, now: Timestamp) -> Result<Identity, Dead> {
-        let identity = self.credentials.find(digest, now)?;
-        if identity.rights.kind().is_of_a_person() && !self.directory.is_active(&identity.owner) {
-            return Err(Dead::OwnerInactive);
-        }
-        Ok(identity)
+        self.verify(digest, now, |living| living.identity())
     }
 
-    /// When a living secret with this digest ends by itself, if it does.
-    pub fn ends_at(&self, digest: &Digest) -> Option<Timestamp> {
-        self.credentials.ends_at(digest)
+    /// Gives what `answer` makes of the secret with this digest, if it is alive at `now`. Nothing is copied or counted:
+    /// a question that needs an allowance only costs the look.
+    ///
+    /// # Errors
+    /// Why it is not alive.
+    pub fn verify<T>(
+        &self,
+        digest: &Digest,
+        now: Timestamp,
+        answer: impl FnOnce(&Living<'_>) -> T,
+    ) -> Result<T, Dead> {
+        let admit = |found: &Found<'_>| match self.directory.seat(found.owner()) {
+            None => Err(Dead::Unknown),
+            Some(seat) if found.worth.rights.is_of_a_person() && !seat.is_active() => {
+                Err(Dead::OwnerInactive)
+            }
+            Some(seat) => Ok(seat),
+        };
+        let answer = |found: &Found<'_>, seat, rights: &Rights| answer(&Living { found, seat, rights });
+        self.credentials.find(digest, now, admit, answer)
     }
 
     /// The caller who presented a secret with this digest at `now`.
@@ -151,21 +204,17 @@ impl Index {
     /// # Errors
     /// Why there is none.
     pub fn authenticate(&self, digest: &Digest, now: Timestamp) -> Result<Caller, Dead> {
-        loop {
-            let identity = self.credentials.find(digest, now)?;
-            let owner = self.directory.member(&identity.owner).ok_or(Dead::Unknown)?;
+        self.verify(digest, now, |living| {
+            let owner = living.seat.record().ok_or(Dead::Unknown)?;
             // Asked of the very record that the caller's basis will name: one that is read later could be of a member
             // who was blocked in between, and would make a write of theirs look well founded.
-            if identity.rights.kind().is_of_a_person() && !owner.is_active() {
+            if living.rights.kind.is_of_a_person() && !owner.is_active() {
                 return Err(Dead::OwnerInactive);
             }
-            // The rights may have been replaced between the two looks; then the token's entry names others by now.
-            if let Some(rights) = self.rights.get(identity.rights) {
-                let token = (identity.token, identity.revision);
-                let caller = Caller::new(token, &rights, owner, &self.directory);
-                return Ok(if identity.retiring { caller.with_retiring_secret() } else { caller });
-            }
-        }
+            let token = (living.token(), living.revision());
+            let caller = Caller::new(token, living.rights, owner, &self.directory);
+            Ok(if living.is_retiring() { caller.with_retiring_secret() } else { caller })
+        })?
     }
 
     /// Members and roles.
@@ -188,33 +237,31 @@ impl Index {
         self.rosters.count(account)
     }
 
+    /// Bytes of memory that the table of secrets takes at its present size.
+    pub fn bytes(&self) -> usize {
+        self.credentials.bytes()
+    }
+
     fn add(&self, credential: &Credential) {
-        let rights = self.rights.acquire(&credential.rights);
-        self.credentials.add(credential, rights);
+        self.credentials.add(credential, self.directory.seat_of(credential.owner));
         let place = (credential.account, credential.rights.kind, credential.owner);
         self.rosters.add(place, credential.id);
     }
 
     fn replace(&self, before: &Token, after: &Token) {
         let (before, after) = (Credential::from(before), Credential::from(after));
-        let rights = self.rights.acquire(&after.rights);
-        self.credentials.replace(&before, &after, rights);
-        self.rights.release(&before.rights);
+        self.credentials.replace(&before, &after, self.directory.seat_of(after.owner));
     }
 
     fn remove(&self, token: &Token) {
-        let credential = Credential::from(token);
-        self.credentials.remove(&credential);
-        self.rights.release(&credential.rights);
+        self.credentials.remove(&Credential::from(token));
         self.rosters.remove((token.account, token.kind, token.owner), token.id);
     }
 
     fn change_member(&self, after: &Member) {
         self.directory.put_member(after.clone());
         if after.standing == Standing::Removed && self.rosters.remove_personal(after.account, after.id) {
-            for handle in self.credentials.remove_personal(after.id) {
-                self.rights.release_named(handle);
-            }
+            self.credentials.remove_personal(self.directory.seat_of(after.id));
         }
     }
 }

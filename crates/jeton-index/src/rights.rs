@@ -1,101 +1,141 @@
-//! Rights, kept once: a million tokens with the same rights share one entry, and a token names it by a small number.
+//! Rights, kept once: a million tokens with the same rights share one record, and a token names it by a small number.
+//!
+//! Names belong to a table, as slots do, and a table never uses one again: a reader that holds one from before a change
+//! finds nothing under it, and looks at the token again. When a table is built anew so are the names, without the gaps.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use jeton_core::caller::Rights;
 use jeton_core::policy::Policy;
-use jeton_core::token::{Scope, TokenKind};
+use jeton_core::token::Scope;
 
-/// The name of an entry. The two lowest bits tell the kind of the token, so that verification need not look the
-/// entry up. A name is never used again: a reader that holds one from before a change finds nothing under it, and
-/// looks at the token again.
+use crate::slab::Slab;
+
+/// As many names as there can be: 31 bits, and one is [`Name::number`] of no rights.
+pub(crate) const MOST_NAMES: u32 = (1 << 31) - 1;
+
+/// The name of some rights, in one table. The lowest bit tells whether the token acts for a person, so that an owner is
+/// asked for without looking at the rights.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Handle(u64);
+pub(crate) struct Name(u32);
 
-impl Handle {
-    /// What kind of token has the rights of this name.
-    pub(crate) const fn kind(self) -> TokenKind {
-        match self.0 & 3 {
-            0 => TokenKind::Personal,
-            1 => TokenKind::Service,
-            _ => TokenKind::Login,
-        }
+impl Name {
+    fn new(number: u32, rights: &Rights) -> Self {
+        Self(number << 1 | u32::from(rights.kind.is_of_a_person()))
     }
 
-    pub(crate) const fn number(self) -> u64 {
+    /// What rights are called for which no name is left: it stands for none. Who has it is refused, and nobody else.
+    const fn none(self) -> Self {
+        Self(MOST_NAMES << 1 | self.0 & 1)
+    }
+
+    const fn number(self) -> u32 {
+        self.0 >> 1
+    }
+
+    pub(crate) const fn stands_for_none(self) -> bool {
+        self.number() == MOST_NAMES
+    }
+
+    pub(crate) const fn is_of_a_person(self) -> bool {
+        self.0 & 1 == 1
+    }
+
+    pub(crate) const fn bits(self) -> u32 {
         self.0
     }
 
-    pub(crate) const fn from_number(number: u64) -> Self {
-        Self(number)
+    pub(crate) const fn from_bits(bits: u32) -> Self {
+        Self(bits)
     }
 }
 
-/// Every distinct rights, counted by the tokens that have them.
-#[derive(Default)]
-pub struct RightsBook {
-    by_handle: papaya::HashMap<u64, Arc<Rights>, foldhash::fast::RandomState>,
-    /// Only the writer looks here.
-    counted: Mutex<Counted>,
+/// The names of a table, for its readers.
+pub(crate) struct Names {
+    rights: Slab<ArcSwapOption<Rights>>,
 }
 
+impl Names {
+    /// This many names, or as many as there can be.
+    pub(crate) fn with_limit(limit: u32) -> Self {
+        Self { rights: Slab::with_limit(limit.min(MOST_NAMES)) }
+    }
+
+    /// Whether there is a name left.
+    pub(crate) fn has_room(&self) -> bool {
+        self.rights.length() < self.rights.limit()
+    }
+
+    /// The rights of this name, unless nobody has them any more.
+    pub(crate) fn get(&self, name: Name) -> Option<arc_swap::Guard<Option<Arc<Rights>>>> {
+        self.rights.get(name.number()).map(ArcSwapOption::load).filter(|rights| rights.is_some())
+    }
+
+    fn give(&self, rights: &Arc<Rights>) -> Name {
+        let number = self.rights.push(ArcSwapOption::from(Some(Arc::clone(rights))));
+        number.map_or_else(|| Name::new(0, rights).none(), |number| Name::new(number, rights))
+    }
+
+    fn forget(&self, name: Name) {
+        if let Some(rights) = self.rights.get(name.number()) {
+            rights.store(None);
+        }
+    }
+}
+
+/// Every distinct rights, counted by the tokens that have them. Only the writer looks here.
 #[derive(Default)]
-struct Counted {
-    handles: HashMap<Arc<Rights>, (Handle, u64)>,
+pub(crate) struct Book {
+    counted: HashMap<Arc<Rights>, (Name, u64)>,
     /// Every distinct policy, counted by the rights that hold it: many tokens that differ in their scope share the
     /// ceiling of their maker.
     policies: HashMap<Policy, u64>,
-    next: u64,
 }
 
-impl RightsBook {
-    /// The rights of this name, unless nobody has them any more.
-    pub fn get(&self, handle: Handle) -> Option<Arc<Rights>> {
-        self.by_handle.pin().get(&handle.0).cloned()
-    }
-
+impl Book {
     /// How many distinct rights are kept.
     pub(crate) fn len(&self) -> usize {
-        self.by_handle.len()
+        self.counted.len()
     }
 
     /// Counts one more token with these rights, and names them.
-    pub(crate) fn acquire(&self, rights: &Rights) -> Handle {
-        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((handle, count)) = counted.handles.get_mut(rights) {
+    pub(crate) fn acquire(&mut self, rights: &Rights, names: &Names) -> Name {
+        if let Some((name, count)) = self.counted.get_mut(rights) {
             *count += 1;
-            return *handle;
+            return *name;
         }
-        let handle = counted.name(rights.kind);
-        let rights = Arc::new(counted.share(rights));
-        self.by_handle.pin().insert(handle.0, Arc::clone(&rights));
-        counted.handles.insert(rights, (handle, 1));
-        handle
-    }
-
-    /// Counts one token less that has the rights of this name.
-    pub(crate) fn release_named(&self, handle: Handle) {
-        if let Some(rights) = self.get(handle) {
-            self.release(&rights);
-        }
+        let rights = Arc::new(self.share(rights));
+        let name = names.give(&rights);
+        self.counted.insert(rights, (name, 1));
+        name
     }
 
     /// Counts one token less. Rights that nobody has are forgotten.
-    pub(crate) fn release(&self, rights: &Rights) {
-        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((handle, count)) = counted.handles.get_mut(rights) else { return };
+    pub(crate) fn release(&mut self, rights: &Rights, names: &Names) {
+        let Some((name, count)) = self.counted.get_mut(rights) else { return };
         *count -= 1;
         if *count == 0 {
-            let handle = *handle;
-            counted.handles.remove(rights);
-            counted.forget(rights);
-            self.by_handle.pin().remove(&handle.0);
+            names.forget(*name);
+            self.counted.remove(rights);
+            self.forget(rights);
         }
     }
-}
 
-impl Counted {
+    /// Gives every rights a name in another table, and tells which by the one before.
+    pub(crate) fn rename(&mut self, names: &Names) -> impl Fn(Name) -> Name + use<> {
+        let mut renamed = HashMap::new();
+        for (rights, (name, _)) in &mut self.counted {
+            let before = std::mem::replace(name, names.give(rights));
+            // There may be many without a name, and none of them is given that of another.
+            if !before.stands_for_none() {
+                renamed.insert(before, *name);
+            }
+        }
+        move |name| renamed.get(&name).copied().unwrap_or(name.none())
+    }
+
     /// The same rights, with each policy taken from the ones that are kept already.
     fn share(&mut self, rights: &Rights) -> Rights {
         let mut kept = |policy: &Policy| {
@@ -125,16 +165,5 @@ impl Counted {
             drop_one(policy);
         }
         let _ = rights.ceiling.map_policies(drop_one);
-    }
-
-    fn name(&mut self, kind: TokenKind) -> Handle {
-        let bits = match kind {
-            TokenKind::Personal => 0,
-            TokenKind::Service => 1,
-            TokenKind::Login => 2,
-        };
-        let handle = Handle(self.next << 2 | bits);
-        self.next += 1;
-        handle
     }
 }

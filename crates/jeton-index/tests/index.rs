@@ -13,6 +13,8 @@ mod instants;
 mod naive;
 #[path = "index/removal.rs"]
 mod removal;
+#[path = "index/rescoping.rs"]
+mod rescoping;
 #[path = "index/step.rs"]
 mod step;
 #[path = "index/threads.rs"]

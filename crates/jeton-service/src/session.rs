@@ -53,7 +53,7 @@ impl Service {
 
     /// When the secret of a session ends by itself, if it does: its token's end, or that of its grace.
     pub fn ends_at(&self, session: &Session) -> Option<Timestamp> {
-        self.inner.index.ends_at(&session.digest)
+        self.inner.index.verify(&session.digest, self.now(), |living| living.ends_at()).ok().flatten()
     }
 
     fn session(&self, digest: Digest) -> Result<Session, Unauthenticated> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jeton_core::caller::{Caller, Roles};
+use jeton_core::change::{Event, Revision};
 use jeton_core::digest::Digest;
 use jeton_core::id::TokenId;
 use jeton_core::timestamp::Timestamp;
@@ -24,12 +25,17 @@ proptest! {
         stops in proptest::collection::vec(0..160_usize, 2),
         instant in -1..=HORIZON,
         (offset, limit) in (0..1500_u64, 0..60_usize),
+        // At the beginning, and where a revision passes the part of it that changes in one step with the rights.
+        gone_before in prop_oneof![Just(0), (1_u64 << 32) - 400..1 << 32],
     ) {
         let (mut naive, first) = Naive::new();
         let followed = Index::with_capacity(0);
         for change in &first {
             followed.apply(change);
         }
+        naive.revision = naive.revision.max(Revision::new(gone_before));
+        let member = naive.new_member();
+        followed.apply(&naive.happen(Event::MemberAdded { member }));
         for (number, step) in steps.iter().enumerate() {
             for change in naive.take(step) {
                 followed.apply(&change);

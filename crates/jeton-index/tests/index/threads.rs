@@ -21,22 +21,22 @@ use jeton_index::{Dead, Index};
 use crate::naive::Naive;
 
 const NOW: Timestamp = Timestamp::from_millis(1);
-const READERS: u64 = 3;
+pub(crate) const READERS: usize = 3;
 /// Every reader looks this often at least, also if the writer is done early.
-const LOOKS: u64 = 20_000;
+pub(crate) const LOOKS: usize = 20_000;
 const CYCLES: u64 = 4_000;
 /// Tokens that are alive at a time.
 const WINDOW: usize = 40;
 
 /// How far the writer has come, in changes.
 #[derive(Default)]
-struct Progress {
+pub(crate) struct Progress {
     begun: AtomicU64,
-    done: AtomicU64,
+    pub(crate) done: AtomicU64,
 }
 
 impl Progress {
-    fn write(&self, index: &Index, changes: &[Change]) {
+    pub(crate) fn write(&self, index: &Index, changes: &[Change]) {
         for change in changes {
             self.begun.store(change.revision.number(), Ordering::SeqCst);
             index.apply(change);
@@ -45,7 +45,7 @@ impl Progress {
     }
 
     /// Looks, and gives what was done before and begun after.
-    fn look<T>(&self, look: impl FnOnce() -> T) -> (u64, T, u64) {
+    pub(crate) fn look<T>(&self, look: impl FnOnce() -> T) -> (u64, T, u64) {
         let done = self.done.load(Ordering::SeqCst);
         fence(Ordering::SeqCst);
         let seen = look();
@@ -224,8 +224,8 @@ fn a_look_sees_what_was_acknowledged_before_it_began() {
     let (index, progress) = (Index::with_capacity(0), Progress::default());
     let last = history.changes.len() as u64;
     progress.write(&index, &history.changes[..2]);
-    let read = |reader: u64| {
-        let mut turn = reader << 32;
+    let read = |reader: usize| {
+        let mut turn = (reader as u64) << 32;
         let mut looks = 0;
         while looks < LOOKS || progress.done.load(Ordering::SeqCst) < last {
             (turn, looks) = (turn + 1, looks + 1);
