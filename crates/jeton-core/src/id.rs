@@ -31,6 +31,12 @@ impl ObjectId {
         &self.0
     }
 
+    /// The millisecond of its making, as it stands in the id.
+    pub fn made_at(&self) -> Timestamp {
+        let millis = self.0[..6].iter().fold(0, |millis, byte| millis << 8 | i64::from(*byte));
+        Timestamp::from_millis(millis)
+    }
+
     /// Reads 24 lower-case hex digits. `None` for anything else, upper case included: an id has one spelling.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.as_bytes();
@@ -117,6 +123,17 @@ macro_rules! id {
             /// The 24 digits without an allocation.
             pub fn hex(&self) -> Hex {
                 self.0.hex()
+            }
+
+            /// The millisecond of its making.
+            pub fn made_at(&self) -> Timestamp {
+                self.0.made_at()
+            }
+        }
+
+        impl From<$name> for ObjectId {
+            fn from(id: $name) -> Self {
+                id.0
             }
         }
 

@@ -11,6 +11,7 @@ mod role;
 mod rotate;
 mod scope;
 mod see;
+mod verify;
 
 use zeroize::Zeroizing;
 
@@ -19,10 +20,11 @@ pub use found::{Founding, found, recover};
 pub use issue::{Issued, issue};
 pub use login::{LOGIN_LASTS, login, logout, prolong};
 pub use member::{MemberFacts, add_member, change_member, living_roles, remove_member};
-pub use revoke::revoke;
+pub use revoke::{revoke, revoke_by_secret};
 pub use role::{change_role, define_role, remove_role};
 pub use rotate::rotate;
 pub use see::{may_list_all, may_see, may_see_change, tokens_of};
+pub use verify::may_verify;
 
 use crate::digest::ServerKey;
 use crate::policy::Resource;

@@ -10,6 +10,7 @@
 //! | `rights` | what a token may do by itself, kept once for all tokens that may the same |
 //! | [`directory`] | who a member is, and what a role grants |
 //! | [`roster`] | which tokens an account or a member has, in order, at any offset |
+//! | [`verdict`] | whether a secret is good, and whether it may do what is asked of it |
 //! | [`image`] | a canonical picture of it all, by which two indexes are compared |
 
 mod credentials;
@@ -20,9 +21,10 @@ pub mod roster;
 mod slab;
 mod slot;
 mod table;
+pub mod verdict;
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use jeton_core::caller::{Caller, Rights};
 use jeton_core::change::{Change, Event, Revision};
@@ -93,6 +95,11 @@ impl Living<'_> {
     /// When the secret ends by itself, if it does: its token's end, or that of its grace.
     pub fn ends_at(&self) -> Option<Timestamp> {
         self.found.worth.until.at()
+    }
+
+    /// The owner's record.
+    pub(crate) fn record(&self) -> Option<Arc<Member>> {
+        self.seat.record()
     }
 
     /// All that is reported.

@@ -56,19 +56,28 @@ impl Gate {
         peer: Peer,
         prefers: Prefers,
     ) -> Result<Admitted, Trouble> {
-        let now = millis(service);
-        let Some(secret) = presented(headers, prefers) else {
-            return Err(self.failed(peer, now, Trouble::NoSecret));
+        self.admit_secret(service, presented(headers, prefers), peer)
+    }
+
+    /// As [`Gate::admit`], where a surface has its own way of finding the secret.
+    pub(crate) fn admit_secret(
+        &self,
+        service: &Service,
+        presented: Option<&str>,
+        peer: Peer,
+    ) -> Result<Admitted, Trouble> {
+        let Some(secret) = presented else {
+            return Err(self.failed(service, peer, Trouble::NoSecret));
         };
         let session = match service.authenticate(secret) {
             Ok(session) => session,
             Err(reason) => {
                 tracing::debug!(?reason, "authentication failed");
-                return Err(self.failed(peer, now, Trouble::BadSecret));
+                return Err(self.failed(service, peer, Trouble::BadSecret));
             }
         };
         let key = self.tokens.key(session.caller().token.as_bytes());
-        let rate = self.tokens.check(key, now);
+        let rate = self.tokens.check(key, millis(service));
         match rate {
             Some(verdict) if !verdict.allowed => Err(Trouble::TooManyRequests(verdict)),
             _ => Ok(Admitted { session, rate }),
@@ -101,11 +110,10 @@ impl Gate {
         email: Option<&str>,
         why: Trouble,
     ) -> Trouble {
-        let now = millis(service);
         if let Some(email) = email {
-            self.passwords.charge(self.password_key(email), now);
+            self.passwords.charge(self.password_key(email), millis(service));
         }
-        self.failed(peer, now, why)
+        self.failed(service, peer, why)
     }
 
     /// Counts a wrong password of somebody who is signed in.
@@ -120,8 +128,9 @@ impl Gate {
         self.passwords.key(email.to_lowercase().as_bytes())
     }
 
-    fn failed(&self, peer: Peer, now: u64, trouble: Trouble) -> Trouble {
-        match self.failures.check(self.key_of(peer), now) {
+    /// Counts a failure of somebody, and says what to answer: this trouble, unless they have failed too often.
+    pub(crate) fn failed(&self, service: &Service, peer: Peer, trouble: Trouble) -> Trouble {
+        match self.failures.check(self.key_of(peer), millis(service)) {
             Some(verdict) if !verdict.allowed => Trouble::TooManyFailures(verdict),
             _ => trouble,
         }
@@ -149,7 +158,7 @@ const UNREADABLE: &str = "\u{fffd}";
 ///
 /// `Authorization` holds it raw, as LaunchDarkly defines, or behind the scheme `Bearer` (RFC 6750, section 2.1), whose
 /// name has no letter case.
-fn presented(headers: &HeaderMap, prefers: Prefers) -> Option<&str> {
+pub(crate) fn presented(headers: &HeaderMap, prefers: Prefers) -> Option<&str> {
     let first = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or(UNREADABLE));
     let private = || first(PRIVATE_TOKEN).map(str::trim);
     let authorization = || first(AUTHORIZATION).map(unwrapped);

@@ -13,6 +13,8 @@
 //! | `launchdarkly` | LaunchDarkly v2, under `/api/v2` |
 //! | `pages` | lists that are too long for one piece |
 //! | `streams` | answers that go on for as long as somebody listens |
+//! | [`verify`] | whether a token is good, for services and gateways |
+//! | `metrics` | what is counted |
 //! | `explain` | why a token may do something, or why not |
 //! | `changes` | everything that happens in an account, live |
 //! | `operations` | whether the server lives and is ready |
@@ -25,6 +27,7 @@ mod explain;
 mod gate;
 pub mod http;
 mod launchdarkly;
+mod metrics;
 pub mod openapi;
 mod operations;
 mod pages;
@@ -32,6 +35,7 @@ mod routes;
 mod streams;
 mod surfaces;
 mod trouble;
+pub mod verify;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +47,9 @@ use crate::gate::Gate;
 use crate::http::Edge;
 use crate::http::rate_limit::RateLimit;
 use crate::http::request_id::RequestIds;
+use crate::metrics::Metrics;
 use crate::surfaces::Surfaces;
+use crate::verify::VerifySettings;
 
 /// What an operator may choose about the surfaces.
 #[derive(Clone, Debug)]
@@ -60,6 +66,10 @@ pub struct Settings {
     pub body_timeout: Duration,
     /// How long a stream may be silent before it gives a sign of life.
     pub stream_keepalive: Duration,
+    /// Whether the server speaks TLS itself, for addresses of its own that it tells.
+    pub tls: bool,
+    /// What may be chosen about verification.
+    pub verify: VerifySettings,
     /// Jeton's version, as `server-info` gives it.
     pub version: &'static str,
     /// What tells this installation from others, in the shape of a UUID.
@@ -78,6 +88,8 @@ impl Default for Settings {
             max_body_bytes: 256 * 1024,
             body_timeout: Duration::from_secs(30),
             stream_keepalive: Duration::from_secs(15),
+            tls: false,
+            verify: VerifySettings::default(),
             version: env!("CARGO_PKG_VERSION"),
             server_id: "00000000-0000-4000-8000-000000000000".to_owned(),
             seeds: [0; 7],
@@ -91,11 +103,13 @@ pub type App = Edge<Router, Surfaces>;
 /// Builds all surfaces over one service.
 pub fn app(service: Service, settings: Settings) -> App {
     let ids = RequestIds::new(settings.seeds[0]);
-    let shared = Arc::new(Shared { gate: Gate::new(&settings), service, settings });
+    let shared =
+        Arc::new(Shared { gate: Gate::new(&settings), metrics: Metrics::default(), service, settings });
     let router = Router::new()
         .merge(canvus::routes())
         .merge(launchdarkly::routes())
         .merge(operations::routes())
+        .merge(verify::routes())
         .fallback(operations::no_such_route)
         .with_state(shared);
     Edge::new(router, ids, Surfaces)
@@ -106,4 +120,5 @@ pub(crate) struct Shared {
     pub(crate) service: Service,
     pub(crate) gate: Gate,
     pub(crate) settings: Settings,
+    pub(crate) metrics: Metrics,
 }

@@ -14,7 +14,7 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use crate::operations::reply;
-use crate::{canvus, launchdarkly, operations};
+use crate::{canvus, launchdarkly, operations, verify};
 
 /// What the pieces of each surface are called in the document, with the pieces.
 const SURFACES: [(&str, &str); 3] = [
@@ -35,7 +35,7 @@ pub fn paths() -> Vec<String> {
     let under = |base: &'static str| move |(path, _)| format!("{base}{path}");
     let canvus = canvus::paths().into_iter().map(under(canvus::BASE));
     let launchdarkly = launchdarkly::paths().into_iter().map(under(launchdarkly::BASE));
-    let own = operations::paths().into_iter().map(under(""));
+    let own = operations::paths().into_iter().chain(verify::paths()).map(under(""));
     canvus.chain(launchdarkly).chain(own).collect()
 }
 

@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 
 use crate::Shared;
 use crate::http::body::BodyRefused;
-use crate::routes::Path;
+use crate::routes::{self, Path};
 use crate::trouble::{Trouble, harmless};
-use crate::{changes, explain, openapi};
+use crate::{changes, explain, metrics, openapi};
 
 pub(crate) fn routes() -> Router<Arc<Shared>> {
-    paths().into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods))
+    routes::exactly(paths())
 }
 
 /// Every path there is.
@@ -27,6 +27,7 @@ pub(crate) fn paths() -> Vec<Path> {
         ("/healthz", get(healthz).fallback(no_such_method)),
         ("/readyz", get(readyz).fallback(no_such_method)),
         ("/explain", get(explain::explain).fallback(no_such_method)),
+        ("/metrics", get(metrics::metrics).fallback(no_such_method)),
         ("/changes", get(changes::changes).fallback(no_such_method)),
         ("/openapi.json", get(openapi::openapi).fallback(no_such_method)),
     ]
@@ -51,7 +52,7 @@ pub(crate) async fn no_such_route(request: Request) -> Response {
     tell(&Trouble::NoSuchRoute { path: request.uri().path().to_owned() })
 }
 
-async fn no_such_method() -> Response {
+pub(crate) async fn no_such_method() -> Response {
     tell(&Trouble::NoSuchMethod)
 }
 
@@ -79,6 +80,7 @@ pub(crate) fn tell(trouble: &Trouble) -> Response {
         Trouble::NoSuchMethod => {
             (StatusCode::METHOD_NOT_ALLOWED, "This path has other methods: see the Allow header".to_owned())
         }
+        Trouble::Forbidden => (StatusCode::FORBIDDEN, FORBIDDEN.to_owned()),
         Trouble::Refused(refusal @ Refusal::NoSuchToken) => (StatusCode::NOT_FOUND, refusal.to_string()),
         Trouble::Refused(refusal) => (StatusCode::FORBIDDEN, refusal.to_string()),
         Trouble::Failed(failure) => (StatusCode::SERVICE_UNAVAILABLE, failure.to_string()),
@@ -107,6 +109,10 @@ pub(crate) fn problem(status: StatusCode, detail: &str, mut more: Value) -> Resp
     response
 }
 
+/// What a good token is told that may not do what is asked of it.
+pub(crate) const FORBIDDEN: &str =
+    "The token is good, but may not do this: ask for one that may, or look with `jeton explain` at why";
+
 /// What a bug looks like from outside.
 pub(crate) const INTERNAL: &str =
     "The server made a mistake: its operator finds it in the log by the request id";
@@ -127,6 +133,7 @@ pub(crate) fn challenge(response: &mut Response, trouble: &Trouble) {
         // RFC 9110, section 11.6.1: every 401 has a challenge, and this is the only scheme there is.
         Trouble::NoSecret | Trouble::Refused(Refusal::WrongPassword) => r#"Bearer realm="jeton""#,
         Trouble::BadSecret => r#"Bearer realm="jeton", error="invalid_token""#,
+        Trouble::Forbidden => r#"Bearer realm="jeton", error="insufficient_scope""#,
         _ => return,
     };
     response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));

@@ -9,6 +9,11 @@ use crate::Shared;
 /// A path, and what it does with which method.
 pub(crate) type Path = (&'static str, MethodRouter<Arc<Shared>>);
 
+/// The routes of a surface that has no place of its own.
+pub(crate) fn exactly(paths: impl IntoIterator<Item = Path>) -> Router<Arc<Shared>> {
+    paths.into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods))
+}
+
 /// The routes of a surface: these paths under `base`, and `otherwise`, in the surface's own words, for all others there.
 ///
 /// Each path may end in a slash. It is not redirected, because some clients follow no redirect on a write.

@@ -41,6 +41,8 @@ pub(crate) enum Trouble {
     },
     /// There is something at this path, but not with this method.
     NoSuchMethod,
+    /// A good token that may not do what is asked of it.
+    Forbidden,
     /// A rule said no.
     Refused(jeton_core::refusal::Refusal),
     /// The machinery broke.

@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use jeton_core::caller::Caller;
 use jeton_core::id::{MemberId, TokenId};
 use jeton_core::timestamp::Timestamp;
 use jeton_core::token::TokenKind;
@@ -41,9 +40,9 @@ impl LastUsed {
     }
 
     /// The caller's token is used now. A member is seen with it, unless the token is nobody.
-    pub(crate) fn note(&self, caller: &Caller, now: Timestamp) {
+    pub(crate) fn note(&self, token: TokenId, kind: TokenKind, owner: MemberId, now: Timestamp) {
         let mut notes = self.notes();
-        match notes.tokens.entry(caller.token) {
+        match notes.tokens.entry(token) {
             // Many uses fall into one millisecond, and then the member was seen in it too.
             Entry::Occupied(at) if *at.get() >= now => return,
             Entry::Occupied(mut at) => {
@@ -53,8 +52,8 @@ impl LastUsed {
                 at.insert(now);
             }
         }
-        if caller.kind != TokenKind::Service {
-            notes.see(caller.member.id, Presence { last_seen_at: Some(now), last_login_at: None });
+        if kind != TokenKind::Service {
+            notes.see(owner, Presence { last_seen_at: Some(now), last_login_at: None });
         }
     }
 

@@ -23,6 +23,7 @@ mod sequence;
 mod session;
 mod start;
 mod tokens;
+mod verify;
 mod watch;
 
 use std::sync::Arc;
@@ -45,6 +46,7 @@ use sequence::Sequence;
 pub use error::{Error, Failure};
 pub use jeton_core::rule::Founding;
 pub use jeton_index::roster::Start;
+pub use jeton_index::verdict::{Requirement, Verdict, Verified};
 pub use jeton_store::Presence;
 pub use ports::{Clock, Entropy};
 pub use session::{Session, Unauthenticated};
@@ -139,6 +141,6 @@ impl Service {
     }
 
     fn note_use(&self, caller: &Caller, now: Timestamp) {
-        self.inner.last_used.note(caller, now);
+        self.inner.last_used.note(caller.token, caller.kind, caller.member.id, now);
     }
 }

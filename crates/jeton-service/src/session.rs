@@ -17,6 +17,11 @@ pub struct Session {
 }
 
 impl Session {
+    /// Whether this is the digest of the secret that was presented.
+    pub(crate) fn has(&self, digest: &Digest) -> bool {
+        self.digest.is_same(digest)
+    }
+
     /// Who it is, and what they may do.
     pub fn caller(&self) -> &Caller {
         &self.caller

@@ -11,6 +11,7 @@ use clap::{Arg, ArgMatches, Command};
 
 use crate::client::{self, Errand};
 use crate::command::policy::Look;
+use crate::command::route::Asked;
 use crate::config::layers::Flags;
 use crate::config::setting::{self, Fallback, Setting};
 
@@ -42,6 +43,8 @@ pub(crate) enum Task {
     Client(Errand),
     /// Look at a policy, offline.
     Policy(Look),
+    /// Say what a request needs, by the route map.
+    Route(Asked),
     /// Print what a shell needs to complete the command line.
     Completions {
         /// Which shell.
@@ -82,6 +85,11 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<(Task, 
                 _ => Look::Test { file, policy: below.remove_one("policy") },
             })
         }
+        "route" => {
+            matches = matches.remove_subcommand().expect("clap was told that there has to be one").1;
+            let mut text = |name| matches.remove_one(name).expect("clap was told that it is required");
+            Task::Route(Asked { method: text("method"), path: text("path") })
+        }
         "completions" => Task::Completions {
             shell: matches.remove_one("shell").expect("clap was told that it is required"),
         },
@@ -119,7 +127,7 @@ pub(crate) fn command() -> Command {
         .disable_help_subcommand(true)
         .subcommands([serve(), config(), recover(), check(), backup(), healthcheck()])
         .subcommands(client::commands())
-        .subcommands([policy(), completions(), man()])
+        .subcommands([policy(), route(), completions(), man()])
 }
 
 fn serve() -> Command {
@@ -236,6 +244,38 @@ A question may bring its own `policy`, several `policies` of which any may allow
             .subcommand_required(true)
             .subcommands([check, test]),
         "jeton policy check policy.json",
+    )
+}
+
+fn route() -> Command {
+    let text = |name: &'static str, shown: &'static str, help: &'static str| {
+        Arg::new(name).value_name(shown).required(true).help(help)
+    };
+    let test = with_settings(
+        Command::new("test")
+            .about("Say what a request needs, by the route map of gateways")
+            .arg(text("method", "METHOD", "The method, in capitals"))
+            .arg(text("path", "PATH", "The path, as the client sends it")),
+        setting::FOR_ROUTES,
+        "jeton route test GET /projects/web/flags/dark-mode --route-map routes.toml
+
+routes.toml:
+  otherwise = \"deny\"                  # or \"verify\": what no route fits needs a good token
+  [[route]]
+  method = [\"GET\", \"HEAD\"]          # every method where it is left out
+  path = \"/projects/{project}/flags/{flag}\"
+  action = \"viewFlag\"
+  resource = \"proj/{project}:env/production:flag/{flag}\"
+  [[route]]
+  path = \"/docs/{*rest}\"
+  open = true                         # without a token",
+    );
+    with_example(
+        Command::new("route")
+            .about("Look at a route map before a gateway relies on it; nothing leaves this machine")
+            .subcommand_required(true)
+            .subcommands([test]),
+        "jeton route test GET /projects/web/flags/dark-mode --route-map routes.toml",
     )
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod healthcheck;
 pub(crate) mod man;
 pub(crate) mod policy;
 pub(crate) mod recover;
+pub(crate) mod route;
 pub(crate) mod serve;
 
 use std::io::Write as _;

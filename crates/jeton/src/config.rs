@@ -11,19 +11,22 @@ pub(crate) mod value;
 use std::fmt::{self, Display};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jeton_core::limits::Limits;
 use jeton_core::secret::SecretFormat;
 use jeton_server::http::rate_limit::RateLimit;
 use jeton_server::http::{ConnectionLimits, ListenAddress};
+use jeton_server::verify::{RouteMap, VerifySettings};
 
 use crate::fault::Fault;
 use layers::{Layers, Origin};
 use secret::SecretSource;
 use setting::{Fallback, Setting};
 use value::{
-    Count, Database, Email, FilePath, LogFormat, LogLevel, Rate, Retention, SignOfLife, Span, TokenPrefix,
+    Count, Database, Email, FilePath, LogFormat, LogLevel, Networks, Rate, Retention, Seconds, SignOfLife,
+    Span, TokenPrefix,
 };
 
 /// Where the records and the key are.
@@ -110,6 +113,7 @@ pub(crate) struct Config {
     pub(crate) format: SecretFormat,
     pub(crate) owner: Owner,
     pub(crate) logging: Logging,
+    pub(crate) verify: VerifySettings,
     pub(crate) streams: Streams,
     pub(crate) limits: Limits,
     pub(crate) costs: Costs,
@@ -150,6 +154,7 @@ impl<'a> Resolver<'a> {
             format: self.format()?,
             owner: self.owner()?,
             logging: self.logging()?,
+            verify: self.verify()?,
             streams: self.streams()?,
             limits: self.limits()?,
             costs: self.costs()?,
@@ -218,6 +223,25 @@ impl<'a> Resolver<'a> {
             if terminal { LogFormat::Text } else { LogFormat::Json }
         };
         Ok(Logging { level, format: self.take_or(&setting::LOG_FORMAT, by_terminal)? })
+    }
+
+    fn verify(&mut self) -> Result<VerifySettings, Fault> {
+        let trusted = match self.layers.get(&setting::TRUSTED_PROXY) {
+            Some((text, origin)) => self.read(&setting::TRUSTED_PROXY, text, origin)?,
+            None => Networks::default(),
+        };
+        let route_map = self.route_map()?.map(Arc::new);
+        let Seconds(max_age) = self.take(&setting::VERIFY_MAX_AGE)?;
+        let max_age = Duration::from_secs(max_age);
+        Ok(VerifySettings { trusted_proxies: trusted.0, max_age, route_map })
+    }
+
+    /// The route map, read and checked.
+    pub(crate) fn route_map(&mut self) -> Result<Option<RouteMap>, Fault> {
+        let Some(file) = self.named_file(&setting::ROUTE_MAP)? else { return Ok(None) };
+        let text = std::fs::read_to_string(&file.path)
+            .map_err(|error| Fault::usage(format!("{file} cannot be read: {error}")))?;
+        RouteMap::parse(&text).map(Some).map_err(|error| Fault::usage(format!("{file}: {error}")))
     }
 
     fn streams(&mut self) -> Result<Streams, Fault> {
@@ -346,6 +370,8 @@ mod tests {
         let optional = [
             "tls_cert",
             "tls_key",
+            "trusted_proxy",
+            "route_map",
             "server_key",
             "owner_password_file",
             "owner_password",

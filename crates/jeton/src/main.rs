@@ -74,6 +74,7 @@ fn run(task: Task, flags: Flags) -> Result<(), Fault> {
         Task::Healthcheck => command::healthcheck::run(&load()?),
         // These heed none of a server's settings.
         Task::Policy(look) => look.run(),
+        Task::Route(asked) => command::route::run(&load()?, &asked),
         Task::Client(errand) => errand.run(),
         Task::Completions { shell } => command::completions::run(&shell, cli::command()),
         Task::Man { directory } => command::man::run(directory.as_deref(), cli::command()),

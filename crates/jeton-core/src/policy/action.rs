@@ -24,6 +24,11 @@ pub const RESET_ACCESS_TOKEN: &str = "resetAccessToken";
 /// Delete a token.
 pub const DELETE_ACCESS_TOKEN: &str = "deleteAccessToken";
 
+/// Ask whether the tokens of others are good.
+///
+/// The published list has no such action: it is for the services that tokens are presented to.
+pub const VERIFY_TOKEN: &str = "verifyToken";
+
 /// Add a member to the account.
 pub const CREATE_MEMBER: &str = "createMember";
 /// Remove a member.

@@ -67,6 +67,7 @@ const ABOUT_PEOPLE: &[&str] =
 pub(super) struct Kind(u8);
 
 impl Kind {
+    pub(super) const ACCOUNT: Kind = Kind(0);
     pub(super) const MEMBER: Kind = Kind(5);
     pub(super) const PERSONAL_TOKEN: Kind = Kind(6);
     pub(super) const ROLE: Kind = Kind(18);
@@ -101,6 +102,7 @@ mod tests {
             assert_eq!(Kind::find(&labels), Some(Kind(u8::try_from(at).unwrap())));
         }
         for (kind, path) in [
+            (Kind::ACCOUNT, "acct"),
             (Kind::MEMBER, "member"),
             (Kind::PERSONAL_TOKEN, "member:token"),
             (Kind::ROLE, "role"),

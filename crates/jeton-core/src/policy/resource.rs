@@ -17,6 +17,11 @@ pub struct Resource<'a> {
 }
 
 impl<'a> Resource<'a> {
+    /// The account itself: `acct`.
+    pub fn account() -> Self {
+        Self::named(Kind::ACCOUNT, &[""])
+    }
+
     /// A personal token, a child of its owner (section 3.2): `member/<member>:token/<token>`.
     pub fn token(member: &'a str, token: &'a str) -> Self {
         Self::named(Kind::PERSONAL_TOKEN, &[member, token])

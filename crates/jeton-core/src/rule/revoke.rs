@@ -26,3 +26,21 @@ pub fn revoke(caller: &Caller, token: &Token, now: Timestamp) -> Result<Proposal
         expects,
     })
 }
+
+/// What becomes of a token whose secret is presented to be killed (RFC 7009). Whoever holds a secret may end it, whatever
+/// it may do besides. One that was replaced and works only until its grace ends dies alone: the one in its place goes on.
+pub fn revoke_by_secret(caller: &Caller, token: &Token, now: Timestamp) -> Proposal {
+    let event = if caller.retiring {
+        let after = Token { retiring: None, modified_at: now, ..token.clone() };
+        Event::TokenChanged { before: token.clone(), after }
+    } else {
+        Event::TokenRevoked { token: token.clone() }
+    };
+    Proposal {
+        at: now,
+        account: caller.account,
+        actor: caller.actor(),
+        event,
+        expects: vec![Expectation::Token { id: token.id, revision: token.revision }],
+    }
+}

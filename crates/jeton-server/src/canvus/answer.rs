@@ -62,6 +62,7 @@ fn words(trouble: &Trouble) -> (StatusCode, String) {
         Trouble::NoSuchMethod => {
             (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed: see the Allow header".to_owned())
         }
+        Trouble::Forbidden => (StatusCode::FORBIDDEN, "Permission denied".to_owned()),
         Trouble::Refused(refusal) => refused(refusal),
         Trouble::Failed(failure) => (failed(failure), failure.to_string()),
         Trouble::Internal => (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL.to_owned()),

@@ -32,6 +32,11 @@ impl<'a> Query<'a> {
         self.raw_pairs().find(|(key, _)| decode(key) == name).map(|(_, value)| decode(value))
     }
 
+    /// Every value given for `name`, decoded.
+    pub fn all(self, name: &str) -> impl Iterator<Item = Cow<'a, str>> {
+        self.raw_pairs().filter(move |(key, _)| decode(key) == name).map(|(_, value)| decode(value))
+    }
+
     /// Whether `name` occurs, with or without a value.
     pub fn has(self, name: &str) -> bool {
         self.raw_pairs().any(|(key, _)| decode(key) == name)

@@ -145,6 +145,7 @@ fn words(trouble: &Trouble) -> (StatusCode, &'static str, String) {
             "method_not_allowed",
             "This path has other methods: see the Allow header".to_owned(),
         ),
+        Trouble::Forbidden => (StatusCode::FORBIDDEN, "forbidden", crate::operations::FORBIDDEN.to_owned()),
         Trouble::Refused(refusal) => refused(refusal),
         Trouble::Failed(failure) => failed(failure),
         Trouble::Internal => {

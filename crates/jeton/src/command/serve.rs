@@ -127,6 +127,8 @@ fn settings(config: &Config, key: &ServerKey, entropy: &SystemEntropy) -> jeton_
         max_body_bytes: costs.max_body_bytes,
         body_timeout: costs.body_timeout,
         stream_keepalive: config.streams.keepalive,
+        tls: config.tls.is_some(),
+        verify: config.verify.clone(),
         version: env!("CARGO_PKG_VERSION"),
         server_id: server_id(key),
         seeds: std::array::from_fn(|_| u64::from_ne_bytes(*entropy.bytes())),

@@ -82,6 +82,7 @@ impl Setting {
 
 const FIRST_START: &str = "First start, on an empty database";
 const LOGGING: &str = "Log lines, on standard error";
+const VERIFICATION: &str = "Verification, for services and gateways";
 const STREAMS: &str = "Streams of changes";
 const LIMITS: &str = "Limits";
 const SERVER_TO_ASK: &str = "Server to ask";
@@ -256,6 +257,34 @@ pub(crate) const DRAIN_TIMEOUT: Setting = Setting::new(
 .default("10s")
 .topic(LIMITS);
 
+pub(crate) const TRUSTED_PROXY: Setting = Setting::new(
+    "trusted_proxy",
+    "JETON_TRUSTED_PROXY",
+    "NETWORKS",
+    "Gateways that may ask without a token of their own, besides those on this machine: addresses and networks, joined by \
+     commas",
+)
+.depends("none")
+.topic(VERIFICATION);
+
+pub(crate) const ROUTE_MAP: Setting = Setting::new(
+    "route_map",
+    "JETON_ROUTE_MAP",
+    "FILE",
+    "A TOML file that says which request needs which action on which resource; see `jeton route test --help`",
+)
+.depends("a good token is enough")
+.topic(VERIFICATION);
+
+pub(crate) const VERIFY_MAX_AGE: Setting = Setting::new(
+    "verify_max_age",
+    "JETON_VERIFY_MAX_AGE",
+    "SECONDS",
+    "For how long a gateway may keep a good answer; a revoked token lives on there for as long",
+)
+.default("0")
+.topic(VERIFICATION);
+
 pub(crate) const MAX_STREAMS: Setting =
     Setting::new("max_streams", "JETON_MAX_STREAMS", "N", "Streams open at once")
         .default("20000")
@@ -296,6 +325,9 @@ pub(crate) const ALL: &[&Setting] = &[
     &OWNER_TOKEN,
     &LOG_LEVEL,
     &LOG_FORMAT,
+    &TRUSTED_PROXY,
+    &ROUTE_MAP,
+    &VERIFY_MAX_AGE,
     &STREAM_KEEPALIVE,
     &CHANGE_LOG_RETENTION,
     &MAX_TOKENS,
@@ -333,6 +365,9 @@ pub(crate) const FOR_CLIENT: &[&Setting] = &[&URL, &CA_CERT, &TOKEN];
 
 /// What a command heeds that only has to know how secrets look.
 pub(crate) const FOR_FORMAT: &[&Setting] = &[&TOKEN_PREFIX];
+
+/// What a command heeds that only looks at the route map.
+pub(crate) const FOR_ROUTES: &[&Setting] = &[&ROUTE_MAP];
 
 /// What a command heeds that only has to find the files.
 pub(crate) const FOR_FILES: &[&Setting] = &[&DATA_DIR, &DATABASE, &SERVER_KEY_FILE];

@@ -2,9 +2,12 @@
 //! written so that it reads back.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 use jeton_core::secret::SecretFormat;
 use jeton_server::http::rate_limit::RateLimit;
@@ -230,6 +233,52 @@ impl FromStr for SignOfLife {
 impl fmt::Display for SignOfLife {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Span(self.0).fmt(f)
+    }
+}
+
+/// Seconds, or none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Seconds(pub(crate) u64);
+
+impl FromStr for Seconds {
+    type Err = BadValue;
+
+    fn from_str(text: &str) -> Result<Self, BadValue> {
+        let seconds = text.strip_suffix('s').unwrap_or(text).parse().ok();
+        seconds.filter(|seconds| *seconds <= DAY).map(Self).ok_or_else(|| {
+            BadValue(format!("`{text}` is no whole number of seconds up to a day: write for example 0 or 5"))
+        })
+    }
+}
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Addresses and networks.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Networks(pub(crate) Vec<IpNet>);
+
+impl FromStr for Networks {
+    type Err = BadValue;
+
+    fn from_str(text: &str) -> Result<Self, BadValue> {
+        let one = |text: &str| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        let networks = text.split(',').map(str::trim).map(|part| {
+            one(part).map_err(|_| {
+                BadValue(format!("`{part}` is no address and no network: write for example 10.0.0.7, 10.1.0.0/16 or fd00::/8"))
+            })
+        });
+        networks.collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl fmt::Display for Networks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts: Vec<_> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&texts.join(","))
     }
 }
 

@@ -1,0 +1,75 @@
+//! Verification: every surface on which somebody asks whether a token is good and what it may do. The verdict is the
+//! service's; each surface only translates it.
+//!
+//! | path | who asks |
+//! |---|---|
+//! | `POST /oauth2/introspect`, `POST /oauth2/revoke` | clients of RFC 7662 and RFC 7009 ([`oauth2`]) |
+//! | `POST /verify` | services, about one secret or many ([`json`]) |
+//! | `/verify/x-original`, `/verify/x-forwarded`, `/ext-authz/…` | gateways, about the request before them ([`forward`]) |
+//!
+//! A stranger never learns why a secret is not good: unknown, revoked and expired look alike. The reason is in the log.
+
+pub(crate) mod asker;
+mod forward;
+mod headers;
+mod json;
+mod oauth2;
+mod route_map;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{HeaderName, HeaderValue};
+use axum::routing::{Router, any, get, post};
+use ipnet::IpNet;
+
+pub use route_map::{BadRouteMap, Denied, Need, RouteMap};
+
+use crate::Shared;
+use crate::operations::no_such_method;
+use crate::routes::{self, Path};
+
+/// What an operator may choose about verification.
+#[derive(Clone, Debug, Default)]
+pub struct VerifySettings {
+    /// Gateways that may ask about the requests before them, besides those on this machine, and whose word on where a
+    /// request came from is taken.
+    pub trusted_proxies: Vec<IpNet>,
+    /// For how long a gateway may keep a good answer. Zero: not at all. Anything else breaks the promise that a revoked
+    /// token is dead, for as long.
+    pub max_age: Duration,
+    /// Which request needs what, for gateways that say only what was asked for.
+    pub route_map: Option<Arc<RouteMap>>,
+}
+
+impl VerifySettings {
+    /// Whether this is a gateway whose word is taken: on this machine, or named by the operator.
+    fn trusts(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        address.is_loopback() || self.trusted_proxies.iter().any(|network| network.contains(&address))
+    }
+}
+
+pub(crate) fn routes() -> Router<Arc<Shared>> {
+    routes::exactly(paths())
+}
+
+/// Every path there is.
+pub(crate) fn paths() -> Vec<Path> {
+    vec![
+        ("/oauth2/introspect", post(oauth2::introspect).fallback(no_such_method)),
+        ("/oauth2/revoke", post(oauth2::revoke).fallback(no_such_method)),
+        ("/.well-known/oauth-authorization-server", get(oauth2::metadata).fallback(no_such_method)),
+        ("/verify", post(json::verify).fallback(no_such_method)),
+        ("/verify/x-original", any(forward::x_original)),
+        ("/verify/x-forwarded", any(forward::x_forwarded)),
+        ("/ext-authz/{*path}", any(forward::ext_authz)),
+    ]
+}
+
+/// Nobody on the way may keep what was said of a secret.
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+/// As the cache headers of HTTP/1.0 say it (RFC 7662, section 4 asks for caches to be thought of).
+const PRAGMA: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("pragma"), HeaderValue::from_static("no-cache"));

@@ -1,0 +1,251 @@
+//! Token introspection (RFC 7662) and revocation (RFC 7009), and the document that says where they are (RFC 8414).
+//!
+//! Whoever introspects authenticates with a token of this server that may ask about others: as the password of
+//! `client_secret_basic`, as `client_secret` in the form, or as a bearer token. The client id is not looked at: a secret
+//! says who it is. A token may always ask about itself.
+//!
+//! Revocation asks for nothing but the secret: whoever has found one somewhere can kill it.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jeton_core::policy::Resource;
+use jeton_service::{Requirement, Session, Verdict, Verified};
+use percent_encoding::percent_decode_str;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::json::{scope, subject};
+use super::{NO_STORE, PRAGMA};
+use crate::Shared;
+use crate::ask::{self, Stranger};
+use crate::gate::{Prefers, presented};
+use crate::http::json::Json;
+use crate::http::query::Query;
+use crate::metrics::Surface;
+use crate::operations::{reply, retry_after, tell};
+use crate::trouble::{Trouble, harmless};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+pub(crate) async fn introspect(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let answered = async {
+        let (form, headers, stranger) = open(&shared, request).await?;
+        let asker = asker(&stranger, &headers, &form)?;
+        let requirement = match (&form.action, &form.resource) {
+            (None, None) => None,
+            (Some(action), Some(resource)) => {
+                let resource = Resource::parse(resource).ok_or_else(|| {
+                    Answer::invalid("resource names no resource: give one like proj/KEY or member/ID")
+                })?;
+                Some(Requirement { action, resource })
+            }
+            _ => return Err(Answer::invalid("action and resource go together: give both or neither")),
+        };
+        if !shared.service.is_of(&asker, &form.token) {
+            shared.service.require_verifier(&asker).map_err(|error| Answer::Other(error.into()))?;
+        }
+        Ok(match shared.verdict(Surface::Introspection, Some(&asker), &form.token, requirement) {
+            Verdict::Allowed(verified) => active(&verified),
+            // Nothing is added: not even that there is such a token (section 2.2).
+            Verdict::Forbidden(_) | Verdict::Inactive => br#"{"active":false}"#.to_vec(),
+        })
+    };
+    let mut response = match answered.await {
+        Ok(body) => reply(StatusCode::OK, body),
+        Err(answer) => answer.into_response(),
+    };
+    response.headers_mut().insert(PRAGMA.0, PRAGMA.1);
+    response
+}
+
+pub(crate) async fn revoke(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let answered = async {
+        let (form, headers, stranger) = open(&shared, request).await?;
+        // Whoever says who they are has to be right about it; nobody has to say.
+        if credential(&headers, &form)?.is_some() {
+            asker(&stranger, &headers, &form)?;
+        }
+        shared.service.revoke_by_secret(&form.token).await.map_err(|error| Answer::Other(error.into()))
+    };
+    match answered.await {
+        // Also for what was no good token: it is not one now (section 2.2).
+        Ok(()) => (StatusCode::OK, [(CACHE_CONTROL, NO_STORE)]).into_response(),
+        Err(answer) => answer.into_response(),
+    }
+}
+
+/// Where everything is, as the request's own address says.
+pub(crate) async fn metadata(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let scheme = if shared.settings.tls { "https" } else { "http" };
+    let base = format!("{scheme}://{}", harmless(host));
+    let methods = ["client_secret_basic", "client_secret_post"];
+    let document = json!({
+        "issuer": base,
+        "introspection_endpoint": format!("{base}/oauth2/introspect"),
+        "introspection_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint": format!("{base}/oauth2/revoke"),
+        "revocation_endpoint_auth_methods_supported": ["none", methods[0], methods[1]],
+        "response_types_supported": [],
+        "grant_types_supported": [],
+        "service_documentation": format!("{base}/openapi.json"),
+    });
+    reply(StatusCode::OK, document.to_string())
+}
+
+/// The form of either request. What else is in it is nobody's business (RFC 7662, section 2.1).
+struct Form {
+    token: Zeroizing<String>,
+    client_secret: Option<Zeroizing<String>>,
+    action: Option<String>,
+    resource: Option<String>,
+}
+
+async fn open(shared: &Arc<Shared>, request: Request) -> Result<(Form, HeaderMap, Stranger), Answer> {
+    let headers = request.headers().clone();
+    let stranger = ask::of_stranger(shared, request).await.map_err(Answer::Other)?;
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(FORM)) {
+        return Err(Answer::invalid(
+            "the body must be a form: Content-Type: application/x-www-form-urlencoded",
+        ));
+    }
+    let text = std::str::from_utf8(&stranger.body).map_err(|_| Answer::invalid("the body is not UTF-8"))?;
+    let form = form(text)?;
+    Ok((form, headers, stranger))
+}
+
+fn form(text: &str) -> Result<Form, Answer> {
+    let query = Query::from_text(text);
+    // RFC 6749, section 3.2: a parameter comes once at the most, and one without a value is left out.
+    let once = |name: &'static str| -> Result<Option<String>, Answer> {
+        let mut values = query.all(name);
+        let first = values.next().filter(|value| !value.is_empty()).map(std::borrow::Cow::into_owned);
+        match values.next() {
+            Some(_) => Err(Answer::invalid(format!("{name} is given twice"))),
+            None => Ok(first),
+        }
+    };
+    let token = once("token")?.ok_or_else(|| Answer::invalid("token is missing: the secret to ask about"))?;
+    // A hint about where to look, and there is only one place (RFC 7662, section 2.1).
+    once("token_type_hint")?;
+    once("client_id")?;
+    let client_secret = once("client_secret")?.map(Zeroizing::new);
+    Ok(Form { token: token.into(), client_secret, action: once("action")?, resource: once("resource")? })
+}
+
+/// How somebody says who they are.
+struct Credential {
+    secret: Zeroizing<String>,
+    basic: bool,
+}
+
+/// The secret with which the asker authenticates, if there is one.
+fn credential(headers: &HeaderMap, form: &Form) -> Result<Option<Credential>, Answer> {
+    let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let basic = authorization
+        .split_once(' ')
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))
+        .map(|(_, encoded)| password(encoded.trim()).ok_or_else(|| Answer::client(true)))
+        .transpose()?;
+    let in_header = match basic {
+        Some(secret) => Some(Credential { secret, basic: true }),
+        None => presented(headers, Prefers::Authorization)
+            .map(|secret| Credential { secret: secret.to_owned().into(), basic: false }),
+    };
+    match (in_header, &form.client_secret) {
+        (Some(_), Some(_)) => Err(Answer::invalid("authenticate in one way: in the header or in the form")),
+        (Some(credential), None) => Ok(Some(credential)),
+        (None, Some(secret)) => Ok(Some(Credential { secret: secret.clone(), basic: false })),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The password of `client_secret_basic`, both halves of which are form-encoded (RFC 6749, section 2.3.1).
+fn password(encoded: &str) -> Option<Zeroizing<String>> {
+    let pair = Zeroizing::new(String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?);
+    let (_, password) = pair.split_once(':')?;
+    Some(percent_decode_str(password).decode_utf8().ok()?.into_owned().into())
+}
+
+fn asker(stranger: &Stranger, headers: &HeaderMap, form: &Form) -> Result<Session, Answer> {
+    let Stranger { shared, peer, .. } = stranger;
+    let credential = credential(headers, form)?;
+    let basic = credential.as_ref().is_some_and(|credential| credential.basic);
+    let presented = credential.as_ref().map(|credential| credential.secret.as_str());
+    match shared.gate.admit_secret(&shared.service, presented, *peer) {
+        Ok(admitted) => Ok(admitted.session),
+        Err(Trouble::NoSecret | Trouble::BadSecret) if form.client_secret.is_some() || basic => {
+            Err(Answer::client(basic))
+        }
+        Err(trouble) => Err(Answer::Other(trouble)),
+    }
+}
+
+fn active(it: &Verified) -> Vec<u8> {
+    let mut text = Vec::with_capacity(384);
+    let mut json = Json::onto(&mut text);
+    json.raw(r#"{"active":true,"scope":"#).text(&scope(it));
+    json.raw(r#","token_type":"Bearer","sub":"#).text(subject(it).hex().as_str());
+    if it.kind.is_of_a_person() {
+        json.raw(r#","username":"#).text(&it.member.email);
+    }
+    json.raw(r#","client_id":"#).text(it.token.hex().as_str());
+    json.raw(r#","jti":"#).text(it.token.hex().as_str());
+    if let Some(end) = it.expires_at {
+        // Rounded down: nobody may take it for good when it is not.
+        json.raw(r#","exp":"#).value(&end.as_millis().div_euclid(1000));
+    }
+    json.raw(r#","iat":"#).value(&it.token.made_at().as_millis().div_euclid(1000));
+    json.raw(r#","kind":"#).text(it.kind.as_str());
+    json.raw(r#","account":"#).text(it.member.account.hex().as_str());
+    json.raw("}");
+    text
+}
+
+/// What is answered in place of what was asked.
+enum Answer {
+    /// 400 or 401, in the words of RFC 6749, section 5.2.
+    Error { status: StatusCode, error: &'static str, description: String, basic: bool },
+    /// Anything else.
+    Other(Trouble),
+}
+
+impl Answer {
+    fn invalid(description: impl Into<String>) -> Self {
+        let (status, description) = (StatusCode::BAD_REQUEST, description.into());
+        Self::Error { status, error: "invalid_request", description, basic: false }
+    }
+
+    fn client(basic: bool) -> Self {
+        let description = "The client's secret is no good token of this server".to_owned();
+        Self::Error { status: StatusCode::UNAUTHORIZED, error: "invalid_client", description, basic }
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Error { status, error, description, basic } => {
+                let body = json!({ "error": error, "error_description": description });
+                let mut response = reply(status, body.to_string());
+                if status == StatusCode::UNAUTHORIZED {
+                    let challenge = if basic { r#"Basic realm="jeton""# } else { r#"Bearer realm="jeton""# };
+                    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+                }
+                response
+            }
+            Self::Other(trouble) => {
+                let mut response = tell(&trouble);
+                retry_after(&mut response, &trouble);
+                response
+            }
+        }
+    }
+}

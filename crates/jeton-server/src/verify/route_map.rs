@@ -1,0 +1,387 @@
+//! The route map: which request, by its method and path, needs which action on which resource. For gateways that can say
+//! what was asked for, and nothing more.
+//!
+//! ```toml
+//! otherwise = "deny"                      # what no route fits: "deny" (default), or "verify": a good token will do
+//!
+//! [[route]]
+//! method = ["GET", "HEAD"]                # one or several; every method where it is left out
+//! path = "/projects/{project}/flags/{flag}"
+//! action = "viewFlag"
+//! resource = "proj/{project}:env/production:flag/{flag}"
+//!
+//! [[route]]
+//! path = "/docs/{*rest}"                  # {*name} is all that follows
+//! open = true                             # anybody may, without a token
+//! ```
+//!
+//! A path is matched as the upstream will see it at the latest: whatever two servers could read in two ways (an encoded
+//! slash, an empty segment, a dot segment, a backslash) fits no route, and is denied. What a name captures may become
+//! part of a resource, so it has to be plain: letters, digits and `-._~`.
+
+use std::fmt;
+
+use jeton_core::policy::Resource;
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+
+/// Which request needs what. Made of a file, and checked as a whole.
+pub struct RouteMap {
+    paths: matchit::Router<Vec<Route>>,
+    otherwise: Otherwise,
+}
+
+/// What a request needs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Need {
+    /// Nothing: anybody may.
+    Nothing,
+    /// A good token.
+    Token,
+    /// A token that may do this.
+    Permission {
+        /// The action.
+        action: String,
+        /// The resource, as text.
+        resource: String,
+    },
+    /// There is no way: no route fits, or the path could be read in two ways.
+    Denied(Denied),
+}
+
+/// Why a request is denied whatever token it has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Denied {
+    /// No route fits.
+    NoRoute,
+    /// The path could be read in two ways.
+    Ambiguous,
+    /// What a name captured can't be part of a resource.
+    Name,
+}
+
+/// What is wrong with a route map.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BadRouteMap(String);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    otherwise: Otherwise,
+    #[serde(default)]
+    route: Vec<Entry>,
+}
+
+#[derive(Clone, Copy, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+enum Otherwise {
+    #[default]
+    Deny,
+    Verify,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    method: Option<Methods>,
+    path: String,
+    action: Option<String>,
+    resource: Option<String>,
+    #[serde(default)]
+    open: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Methods {
+    One(String),
+    Several(Vec<String>),
+}
+
+/// A route whose path fits already.
+struct Route {
+    /// Every method where there is none.
+    methods: Vec<String>,
+    need: Template,
+}
+
+enum Template {
+    Nothing,
+    Token,
+    Permission { action: String, resource: Vec<Part> },
+}
+
+/// A piece of a resource with names in it.
+enum Part {
+    Text(String),
+    Name(String),
+}
+
+impl RouteMap {
+    /// Reads a route map.
+    ///
+    /// # Errors
+    /// What is wrong, and with which route.
+    pub fn parse(text: &str) -> Result<Self, BadRouteMap> {
+        let file: File = toml::from_str(text).map_err(|error| BadRouteMap(error.to_string()))?;
+        let mut by_path: Vec<(String, Vec<Route>)> = Vec::new();
+        for (at, entry) in file.route.into_iter().enumerate() {
+            let (path, route) = entry
+                .read()
+                .map_err(|what| BadRouteMap(format!("route {number}: {what}", number = at + 1)))?;
+            match by_path.iter_mut().find(|(known, _)| *known == path) {
+                Some((_, routes)) => routes.push(route),
+                None => by_path.push((path, vec![route])),
+            }
+        }
+        let mut paths = matchit::Router::new();
+        for (path, routes) in by_path {
+            let shown = path.clone();
+            paths.insert(path, routes).map_err(|error| BadRouteMap(format!("the path {shown}: {error}")))?;
+        }
+        Ok(Self { paths, otherwise: file.otherwise })
+    }
+
+    /// What a request with this method, and this path with or without a query, needs.
+    pub fn need(&self, method: &str, uri: &str) -> Need {
+        let path = uri.split(['?', '#']).next().unwrap_or_default();
+        if is_ambiguous(path) {
+            return Need::Denied(Denied::Ambiguous);
+        }
+        let otherwise = || match self.otherwise {
+            Otherwise::Deny => Need::Denied(Denied::NoRoute),
+            Otherwise::Verify => Need::Token,
+        };
+        let Ok(found) = self.paths.at(path) else { return otherwise() };
+        let fits =
+            |route: &&Route| route.methods.is_empty() || route.methods.iter().any(|known| known == method);
+        let Some(route) = found.value.iter().find(fits) else { return otherwise() };
+        match &route.need {
+            Template::Nothing => Need::Nothing,
+            Template::Token => Need::Token,
+            Template::Permission { action, resource } => {
+                match filled(resource, |name| found.params.get(name)) {
+                    Some(resource) => Need::Permission { action: action.clone(), resource },
+                    None => Need::Denied(Denied::Name),
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for RouteMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RouteMap").finish_non_exhaustive()
+    }
+}
+
+impl Entry {
+    fn read(self) -> Result<(String, Route), String> {
+        if !self.path.starts_with('/') {
+            return Err(format!("the path {} does not begin with a slash", self.path));
+        }
+        let methods = match self.method {
+            None => Vec::new(),
+            Some(Methods::One(method)) => vec![method],
+            Some(Methods::Several(methods)) => methods,
+        };
+        let good = |method: &String| {
+            !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-')
+        };
+        if let Some(bad) = methods.iter().find(|method| !good(method)) {
+            return Err(format!("`{bad}` is no method: write it in capitals, as in GET"));
+        }
+        let need = match (self.open, self.action, self.resource) {
+            (true, None, None) => Template::Nothing,
+            (true, ..) => return Err("what is open needs neither an action nor a resource".to_owned()),
+            (false, None, None) => Template::Token,
+            (false, Some(action), Some(resource)) => {
+                Template::Permission { action, resource: template(&resource, &self.path)? }
+            }
+            (false, ..) => return Err("an action and a resource go together".to_owned()),
+        };
+        Ok((self.path, Route { methods, need }))
+    }
+}
+
+/// Reads a resource with names in braces, each of which the path has to capture.
+fn template(resource: &str, path: &str) -> Result<Vec<Part>, String> {
+    let mut parts = Vec::new();
+    let mut rest = resource;
+    while let Some((text, after)) = rest.split_once('{') {
+        let (name, after) =
+            after.split_once('}').ok_or_else(|| format!("`{{` without `}}` in the resource {resource}"))?;
+        if !path.contains(&format!("{{{name}}}")) {
+            return Err(format!(
+                "the resource names {{{name}}}, which the path does not capture as one segment"
+            ));
+        }
+        parts.push(Part::Text(text.to_owned()));
+        parts.push(Part::Name(name.to_owned()));
+        rest = after;
+    }
+    parts.push(Part::Text(rest.to_owned()));
+    let example = filled(&parts, |_| Some("x")).unwrap_or_default();
+    match Resource::parse(&example) {
+        Some(_) => Ok(parts),
+        None => {
+            Err(format!("{resource} is no resource: write one like proj/KEY:env/KEY:flag/KEY or member/ID"))
+        }
+    }
+}
+
+/// The resource with its names filled in, if each of them is plain.
+fn filled<'a>(parts: &[Part], captured: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
+    let mut resource = String::new();
+    for part in parts {
+        match part {
+            Part::Text(text) => resource.push_str(text),
+            Part::Name(name) => {
+                let decoded = percent_decode_str(captured(name)?).decode_utf8().ok()?;
+                let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+                if decoded.is_empty() || !decoded.bytes().all(plain) {
+                    return None;
+                }
+                resource.push_str(&decoded);
+            }
+        }
+    }
+    Some(resource)
+}
+
+/// Whether two servers could read a path in two ways.
+fn is_ambiguous(path: &str) -> bool {
+    let encoded = |byte: &str| {
+        let lower = path.to_ascii_lowercase();
+        lower.contains(byte)
+    };
+    let dots = |segment: &str| matches!(segment, "." | "..");
+    !path.starts_with('/')
+        || path.contains("//")
+        || path.contains(['\\', ';'])
+        || path.split('/').any(dots)
+        || ["%2f", "%5c", "%2e", "%00", "%25", "%3b"].into_iter().any(encoded)
+        || !path.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAP: &str = r#"
+        [[route]]
+        method = ["GET", "HEAD"]
+        path = "/projects/{project}/flags/{flag}"
+        action = "viewFlag"
+        resource = "proj/{project}:env/production:flag/{flag}"
+
+        [[route]]
+        method = "DELETE"
+        path = "/projects/{project}/flags/{flag}"
+        action = "deleteFlag"
+        resource = "proj/{project}:env/production:flag/{flag}"
+
+        [[route]]
+        path = "/docs/{*rest}"
+        open = true
+
+        [[route]]
+        path = "/me"
+    "#;
+
+    fn permission(action: &str, resource: &str) -> Need {
+        Need::Permission { action: action.to_owned(), resource: resource.to_owned() }
+    }
+
+    #[test]
+    fn a_request_needs_what_its_route_says() {
+        let map = RouteMap::parse(MAP).unwrap();
+        let flag = "proj/web:env/production:flag/dark-mode";
+        for (method, uri, need) in [
+            ("GET", "/projects/web/flags/dark-mode", permission("viewFlag", flag)),
+            ("HEAD", "/projects/web/flags/dark-mode?x=/../y", permission("viewFlag", flag)),
+            ("GET", "/projects/%77eb/flags/dark-mode", permission("viewFlag", flag)),
+            ("DELETE", "/projects/web/flags/dark-mode", permission("deleteFlag", flag)),
+            ("POST", "/projects/web/flags/dark-mode", Need::Denied(Denied::NoRoute)),
+            ("get", "/projects/web/flags/dark-mode", Need::Denied(Denied::NoRoute)),
+            ("GET", "/projects/web/flags/dark-mode/", Need::Denied(Denied::NoRoute)),
+            ("GET", "/projects/web/flags/", Need::Denied(Denied::NoRoute)),
+            ("POST", "/docs/a/b", Need::Nothing),
+            ("GET", "/me", Need::Token),
+            ("GET", "/", Need::Denied(Denied::NoRoute)),
+        ] {
+            assert_eq!(map.need(method, uri), need, "{method} {uri}");
+        }
+        let lenient = RouteMap::parse("otherwise = \"verify\"").unwrap();
+        assert_eq!(lenient.need("GET", "/anything"), Need::Token);
+        assert_eq!(lenient.need("GET", "/a/../b"), Need::Denied(Denied::Ambiguous));
+    }
+
+    #[test]
+    fn what_can_be_read_in_two_ways_is_denied() {
+        let map = RouteMap::parse(MAP).unwrap();
+        for uri in [
+            "/docs/../projects/web/flags/x",
+            "/docs/./x",
+            "/docs//x",
+            "//docs/x",
+            "/docs/a%2Fb",
+            "/docs/a%2fb",
+            "/docs/%2e%2e/x",
+            "/docs/%2E",
+            "/docs/a%5Cb",
+            "/docs/a\\b",
+            "/docs/a%252fb",
+            "/docs/a;b/c",
+            "/docs/a%00",
+            "/docs/a b",
+            "docs/x",
+            "",
+            "http://elsewhere/docs/x",
+        ] {
+            assert_eq!(map.need("GET", uri), Need::Denied(Denied::Ambiguous), "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_name_can_not_become_more_than_a_name() {
+        let map = RouteMap::parse(MAP).unwrap();
+        for name in ["a:env", "*", "a,b", "a%3Aenv", "%2A", "{a}", "$a", "a%20b", "a+b", "%C3%BC", "a%7B"] {
+            let uri = format!("/projects/{name}/flags/x");
+            assert_eq!(map.need("GET", &uri), Need::Denied(Denied::Name), "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_told_with_its_route() {
+        for (text, said) in [
+            ("[[route]]\npath = \"a\"", "route 1: the path a does not begin with a slash"),
+            ("[[route]]\npath = \"/a\"\naction = \"b\"", "an action and a resource go together"),
+            (
+                "[[route]]\npath = \"/a\"\nopen = true\naction = \"b\"\nresource = \"acct\"",
+                "what is open needs",
+            ),
+            (
+                "[[route]]\npath = \"/a\"\naction = \"b\"\nresource = \"nothing/x\"",
+                "nothing/x is no resource",
+            ),
+            (
+                "[[route]]\npath = \"/a\"\naction = \"b\"\nresource = \"proj/{p}\"",
+                "names {p}, which the path",
+            ),
+            (
+                "[[route]]\npath = \"/{*p}\"\naction = \"b\"\nresource = \"proj/{p}\"",
+                "names {p}, which the path",
+            ),
+            ("[[route]]\npath = \"/a\"\nmethod = \"get\"", "`get` is no method"),
+            ("[[route]]\npath = \"/{a}\"\n[[route]]\npath = \"/{b}\"", "the path /{b}: "),
+            ("[[route]]\npath = \"/a\"\npaht = 1", "unknown field `paht`"),
+            ("otherwise = \"maybe\"", "unknown variant `maybe`"),
+        ] {
+            let error = RouteMap::parse(text).unwrap_err().to_string();
+            assert!(error.contains(said), "{text}: {error}");
+        }
+    }
+}

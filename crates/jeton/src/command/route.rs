@@ -1,0 +1,50 @@
+//! `jeton route test`: what a route map says a request needs, offline.
+
+use std::fmt::Write as _;
+
+use jeton_server::verify::{Denied, Need};
+
+use super::print;
+use crate::config::Resolver;
+use crate::config::layers::Layers;
+use crate::fault::Fault;
+
+/// A request to look at.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// Its method.
+    pub(crate) method: String,
+    /// Its path, with or without a query.
+    pub(crate) path: String,
+}
+
+/// Prints what the request needs.
+pub(crate) fn run(layers: &Layers, asked: &Asked) -> Result<(), Fault> {
+    let mut resolver = Resolver::new(layers);
+    let map = resolver.route_map()?.ok_or_else(|| {
+        Fault::usage("there is no route map: name one with --route-map, or JETON_ROUTE_MAP")
+    })?;
+    let need = map.need(&asked.method, &asked.path);
+    let mut text = format!("{} {}: ", asked.method, asked.path);
+    let _ = match &need {
+        Need::Nothing => write!(text, "open: anybody may, without a token"),
+        Need::Token => write!(text, "a good token is enough"),
+        Need::Permission { action, resource } => write!(text, "needs {action} on {resource}"),
+        Need::Denied(Denied::NoRoute) => write!(text, "denied: no route fits"),
+        Need::Denied(Denied::Ambiguous) => write!(
+            text,
+            "denied: the path could be read in two ways (an encoded slash or dot, an empty segment, a dot segment, a backslash)"
+        ),
+        Need::Denied(Denied::Name) => {
+            write!(
+                text,
+                "denied: what a name captures has to be letters, digits and -._~ to be part of a resource"
+            )
+        }
+    };
+    print(&format!("{text}\n"))?;
+    match need {
+        Need::Denied(_) => Err(Fault::failed("the request would be denied whatever token it has")),
+        _ => Ok(()),
+    }
+}
