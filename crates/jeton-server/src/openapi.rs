@@ -35,7 +35,11 @@ pub fn paths() -> Vec<String> {
     let under = |base: &'static str| move |(path, _)| format!("{base}{path}");
     let canvus = canvus::paths().into_iter().map(under(canvus::BASE));
     let launchdarkly = launchdarkly::paths().into_iter().map(under(launchdarkly::BASE));
-    let own = operations::paths().into_iter().chain(verify::paths()).map(under(""));
+    let own = operations::paths()
+        .into_iter()
+        .chain(verify::paths())
+        .map(under(""))
+        .map(|path| path.replace("{*", "{"));
     canvus.chain(launchdarkly).chain(own).collect()
 }
 

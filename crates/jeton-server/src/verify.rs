@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue};
-use axum::routing::{Router, any, get, post};
+use axum::routing::{MethodFilter, Router, get, on, post};
 use ipnet::IpNet;
 
 pub use route_map::{BadRouteMap, Denied, Need, RouteMap};
@@ -52,7 +52,8 @@ impl VerifySettings {
 }
 
 pub(crate) fn routes() -> Router<Arc<Shared>> {
-    routes::exactly(paths())
+    // The root of what is protected, which no wildcard fits.
+    routes::exactly(paths()).route("/ext-authz/", on(EVERY, forward::ext_authz).fallback(no_such_method))
 }
 
 /// Every path there is.
@@ -62,11 +63,20 @@ pub(crate) fn paths() -> Vec<Path> {
         ("/oauth2/revoke", post(oauth2::revoke).fallback(no_such_method)),
         ("/.well-known/oauth-authorization-server", get(oauth2::metadata).fallback(no_such_method)),
         ("/verify", post(json::verify).fallback(no_such_method)),
-        ("/verify/x-original", any(forward::x_original)),
-        ("/verify/x-forwarded", any(forward::x_forwarded)),
-        ("/ext-authz/{*path}", any(forward::ext_authz)),
+        ("/verify/x-original", get(forward::x_original).fallback(no_such_method)),
+        ("/verify/x-forwarded", get(forward::x_forwarded).fallback(no_such_method)),
+        ("/ext-authz/{*path}", on(EVERY, forward::ext_authz).fallback(no_such_method)),
     ]
 }
+
+/// Every method that a client's request may have.
+const EVERY: MethodFilter = MethodFilter::GET
+    .or(MethodFilter::HEAD)
+    .or(MethodFilter::POST)
+    .or(MethodFilter::PUT)
+    .or(MethodFilter::PATCH)
+    .or(MethodFilter::DELETE)
+    .or(MethodFilter::OPTIONS);
 
 /// Nobody on the way may keep what was said of a secret.
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");

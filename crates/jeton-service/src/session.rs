@@ -57,6 +57,7 @@ impl Service {
     }
 
     /// When the secret of a session ends by itself, if it does: its token's end, or that of its grace.
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method alone is of a single lifetime")]
     pub fn ends_at(&self, session: &Session) -> Option<Timestamp> {
         self.inner.index.verify(&session.digest, self.now(), |living| living.ends_at()).ok().flatten()
     }

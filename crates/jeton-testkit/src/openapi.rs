@@ -101,7 +101,8 @@ impl Document {
         let kind = reply.header("content-type").unwrap_or_default();
         let kind = content.get(kind).ok_or_else(|| format!("{kind:?} is not declared"))?;
         let lines: Vec<&[u8]> = match reply.header("content-type") {
-            Some("text/event-stream") => return Ok(()),
+            // Texts that are no JSON.
+            Some(kind) if kind.starts_with("text/") || kind.contains("openmetrics") => return Ok(()),
             Some("application/x-ndjson") => reply.body.split(|byte| *byte == b'\n').collect(),
             _ => vec![&reply.body],
         };
@@ -121,9 +122,12 @@ impl Document {
     }
 }
 
-/// Whether a path is one of those that a template stands for. A parameter is never empty at the end of a path, where
+/// Whether a path is one of those that a template stands for. Below `/ext-authz/` stands any path. Else a parameter is never empty at the end of a path, where
 /// there is another route, and may be elsewhere.
 fn fits(template: &str, path: &str) -> bool {
+    if let Some(any) = template.strip_suffix("{path}") {
+        return path.starts_with(any);
+    }
     let part = |(name, part): (&str, &str)| name == part || name.starts_with('{');
     let as_many = template.split('/').count() == path.split('/').count();
     as_many && !path.ends_with('/') && template.split('/').zip(path.split('/')).all(part)

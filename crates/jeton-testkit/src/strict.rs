@@ -16,8 +16,12 @@ pub(crate) fn check(method: &str, path: &str, reply: &Reply) {
     }
 }
 
-/// What streams of our own are called.
-const STREAMS: [&str; 2] = ["application/x-ndjson", "text/event-stream"];
+/// What answers of our own are called that are made of lines.
+const LINES: [&str; 3] = [
+    "application/x-ndjson",
+    "text/event-stream",
+    "application/openmetrics-text; version=1.0.0; charset=utf-8",
+];
 
 type Look = Result<(), String>;
 
@@ -25,7 +29,7 @@ fn look(method: &str, path: &str, reply: &Reply) -> Look {
     framing(method, path, reply)?;
     // What a stream of our own tells is compared with the document, line by line.
     let kind = reply.header("content-type");
-    if reply.body.is_empty() || STREAMS.map(Some).contains(&kind) {
+    if reply.body.is_empty() || LINES.map(Some).contains(&kind) {
         return Ok(());
     }
     let body: Value = serde_json::from_slice(&reply.body).map_err(|error| error.to_string())?;
@@ -67,7 +71,7 @@ fn framing(method: &str, path: &str, reply: &Reply) -> Look {
         ("HEAD", empty) => require(empty, "a HEAD is answered with a body")?,
         (_, true) => require(kind.is_none(), "an empty body has a type")?,
         (_, false) => {
-            let of_our_own = kind == Some("application/problem+json") || STREAMS.map(Some).contains(&kind);
+            let of_our_own = kind == Some("application/problem+json") || LINES.map(Some).contains(&kind);
             let own = matches!(surface(path), Surface::Own) && of_our_own;
             require(own || kind == Some("application/json"), "the body is not called JSON")?;
         }
@@ -78,7 +82,10 @@ fn framing(method: &str, path: &str, reply: &Reply) -> Look {
         require(reply.header("vary") == Some("Origin"), "it does not vary by origin")?;
     }
     let challenge = reply.header("www-authenticate").unwrap_or_default();
-    require((status == 401) == challenge.starts_with("Bearer realm="), "a wrong challenge")?;
+    let scheme = challenge.starts_with("Bearer realm=") || challenge.starts_with("Basic realm=");
+    // RFC 6750, section 3.1: a good token that may not do what is asked is told so in the same header.
+    let insufficient = status == 403 && challenge.ends_with(r#"error="insufficient_scope""#);
+    require((status == 401 || insufficient) == scheme, "a wrong challenge")?;
     require((status == 405) == reply.header("allow").is_some(), "405 and Allow go together")?;
     let comes_back = reply.header("retry-after").map(|text| text.parse::<u64>().unwrap_or(0));
     require(status != 429 || comes_back.is_some_and(|seconds| seconds > 0), "no time to come back")

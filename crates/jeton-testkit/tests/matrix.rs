@@ -26,6 +26,19 @@ const QUESTIONS: &[(&str, &str, &str)] = &[
     ("GET", "/healthz", ""),
     ("GET", "/readyz", ""),
     ("GET", "/openapi.json", ""),
+    ("GET", "/metrics", ""),
+    ("GET", "/.well-known/oauth-authorization-server", ""),
+    ("POST", "/oauth2/introspect", "token=nothing"),
+    ("POST", "/oauth2/revoke", "token=nothing"),
+    ("POST", "/verify", r#"{"secret":"nothing"}"#),
+    ("GET", "/verify/x-original", ""),
+    ("GET", "/verify/x-forwarded?action=updateProject&resource=proj/p", ""),
+    ("GET", "/ext-authz/{role}", ""),
+    ("PUT", "/ext-authz/{role}", ""),
+    ("POST", "/ext-authz/{role}", ""),
+    ("DELETE", "/ext-authz/{role}", ""),
+    ("OPTIONS", "/ext-authz/{role}", ""),
+    ("PATCH", "/ext-authz/{role}", ""),
     ("GET", "/changes", ""),
     ("GET", "/explain?action=createAccessToken&resource=service-token/new", ""),
     ("GET", "/explain?action=createAccessToken&resource=service-token/new&token={token}", ""),
@@ -176,8 +189,11 @@ impl Matrix {
                 .replace("{role}", &role)
         };
         let secret = self.secret(caller).await;
-        let headers: Vec<(&str, &str)> =
+        let mut headers: Vec<(&str, &str)> =
             secret.iter().map(|secret| ("authorization", secret.as_str())).collect();
+        if path.starts_with("/oauth2/") {
+            headers.push(("content-type", "application/x-www-form-urlencoded"));
+        }
         self.jeton.send(method, &filled(path), &headers, filled(body)).await.status.as_u16()
     }
 }

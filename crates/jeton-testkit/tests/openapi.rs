@@ -43,7 +43,11 @@ async fn every_route_is_declared_and_nothing_else() {
     let declared: BTreeSet<String> = document.paths().map(|(path, _)| path.to_owned()).collect();
     assert_eq!(declared, routed);
     for (path, item) in document.paths() {
-        let real = path.replace("{id}", "1000").replace("{token}", "t").replace("{name}", "n");
+        let real = path
+            .replace("{id}", "1000")
+            .replace("{token}", "t")
+            .replace("{name}", "n")
+            .replace("{path}", "p");
         let refused = jeton.send("TRACE", &real, &[], "").await.expect(405);
         let allowed: BTreeSet<String> =
             refused.header("allow").unwrap().split(',').map(str::to_lowercase).collect();
@@ -66,7 +70,11 @@ async fn security_is_what_it_is_declared_to_be() {
     let document = document(&jeton).await;
     let mut open = 0;
     for (path, method, operation) in document.operations() {
-        let real = path.replace("{id}", "1000").replace("{token}", "t").replace("{name}", "n");
+        let real = path
+            .replace("{id}", "1000")
+            .replace("{token}", "t")
+            .replace("{name}", "n")
+            .replace("{path}", "p");
         let reply = jeton.send(&method.to_uppercase(), &real, &[], "").await;
         let needs_a_token = match operation.get("security") {
             None => true,

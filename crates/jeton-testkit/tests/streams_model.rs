@@ -133,9 +133,9 @@ impl Reader {
         };
         let items = items.iter().map(|item| shown(item, !self.begun));
         if self.begun {
-            self.told.extend(items)
+            self.told.extend(items);
         } else {
-            self.picture.extend(items)
+            self.picture.extend(items);
         }
         self.begun = true;
     }
@@ -257,7 +257,7 @@ impl World {
             16..=18 => self.revoke().await,
             19 => self.change_person().await,
             20 => self.define_role().await,
-            21 => self.expire().await,
+            21 => self.expire(),
             22..=27 => self.connect().await,
             28..=34 => self.nibble().await,
             35 | 36 => self.go_away().await,
@@ -349,7 +349,7 @@ impl World {
         }
     }
 
-    async fn expire(&mut self) {
+    fn expire(&mut self) {
         self.narrowed = true;
         self.jeton.clock.advance(Duration::from_secs(self.dice.below(4) as u64));
     }
@@ -365,9 +365,7 @@ impl World {
             },
             6 => Subject::Users,
             7 => Subject::User(target.number),
-            _ => Subject::Changes(
-                self.dice.below(self.jeton.service.index().revision().number() as usize) as u64
-            ),
+            _ => Subject::Changes(self.dice.below(self.jeton.log().await.len()) as u64),
         };
         // Others see less of the changes than the log has.
         let everything = matches!(subject, Subject::Changes(_));
@@ -390,7 +388,7 @@ impl World {
         let mut reader = self.readers.swap_remove(at);
         if let Subject::Changes(_) = reader.subject {
             reader.look().await;
-            let again = reader.last_revision().map(Subject::Changes).unwrap_or(reader.subject);
+            let again = reader.last_revision().map_or(reader.subject, Subject::Changes);
             let secret = self.jeton.owner.secret.clone();
             self.readers.extend(Reader::connect(&self.jeton, again, &secret).await);
         }

@@ -38,12 +38,12 @@ fn the_help_of_every_command_has_an_example_that_is_one() {
     let commands = commands();
     let names: Vec<_> = commands.iter().map(|command| command.join(" ")).collect();
     let expected = "/serve/config/recover/check/backup/healthcheck/login/logout/token/member/role/explain/policy\
-                    /completions/man\
+                    /route/completions/man\
                     /config check\
                     /token list/token create/token get/token rename/token rotate/token revoke\
                     /member list/member get/member me/member add/member set-role/member remove\
                     /role list/role get/role create/role edit/role delete\
-                    /policy check/policy test";
+                    /policy check/policy test/route test";
     assert_eq!(names, expected.split('/').collect::<Vec<_>>());
     for command in &commands {
         let help = help(command);

@@ -43,6 +43,7 @@ owner_email = "owner@localhost"              # default
 # owner_token = "********"                   # JETON_OWNER_TOKEN
 log_level = "warn"                           # {path} line 6
 log_format = "json"                          # default
+verify_max_age = 0                           # default
 stream_keepalive = "15s"                     # default
 change_log_retention = "30d"                 # default
 max_tokens = 1000                            # {path} line 3

@@ -35,8 +35,12 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 pub(crate) async fn introspect(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let answered = async {
-        let (form, headers, stranger) = open(&shared, request).await?;
-        let asker = asker(&stranger, &headers, &form)?;
+        let (headers, stranger) = open(&shared, request).await?;
+        // Whoever has not said who they are is told that first, whatever else may be wrong.
+        let form = form(&headers, &stranger);
+        let secret = form.as_ref().ok().and_then(|form| form.client_secret.clone());
+        let asker = asker(&stranger, &headers, secret)?;
+        let form = form?;
         let requirement = match (&form.action, &form.resource) {
             (None, None) => None,
             (Some(action), Some(resource)) => {
@@ -66,10 +70,11 @@ pub(crate) async fn introspect(State(shared): State<Arc<Shared>>, request: Reque
 
 pub(crate) async fn revoke(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let answered = async {
-        let (form, headers, stranger) = open(&shared, request).await?;
+        let (headers, stranger) = open(&shared, request).await?;
+        let form = form(&headers, &stranger)?;
         // Whoever says who they are has to be right about it; nobody has to say.
-        if credential(&headers, &form)?.is_some() {
-            asker(&stranger, &headers, &form)?;
+        if credential(&headers, form.client_secret.clone())?.is_some() {
+            asker(&stranger, &headers, form.client_secret.clone())?;
         }
         shared.service.revoke_by_secret(&form.token).await.map_err(|error| Answer::Other(error.into()))
     };
@@ -107,9 +112,12 @@ struct Form {
     resource: Option<String>,
 }
 
-async fn open(shared: &Arc<Shared>, request: Request) -> Result<(Form, HeaderMap, Stranger), Answer> {
+async fn open(shared: &Arc<Shared>, request: Request) -> Result<(HeaderMap, Stranger), Answer> {
     let headers = request.headers().clone();
-    let stranger = ask::of_stranger(shared, request).await.map_err(Answer::Other)?;
+    Ok((headers, ask::of_stranger(shared, request).await.map_err(Answer::Other)?))
+}
+
+fn form(headers: &HeaderMap, stranger: &Stranger) -> Result<Form, Answer> {
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(FORM)) {
         return Err(Answer::invalid(
@@ -117,11 +125,6 @@ async fn open(shared: &Arc<Shared>, request: Request) -> Result<(Form, HeaderMap
         ));
     }
     let text = std::str::from_utf8(&stranger.body).map_err(|_| Answer::invalid("the body is not UTF-8"))?;
-    let form = form(text)?;
-    Ok((form, headers, stranger))
-}
-
-fn form(text: &str) -> Result<Form, Answer> {
     let query = Query::from_text(text);
     // RFC 6749, section 3.2: a parameter comes once at the most, and one without a value is left out.
     let once = |name: &'static str| -> Result<Option<String>, Answer> {
@@ -147,7 +150,7 @@ struct Credential {
 }
 
 /// The secret with which the asker authenticates, if there is one.
-fn credential(headers: &HeaderMap, form: &Form) -> Result<Option<Credential>, Answer> {
+fn credential(headers: &HeaderMap, in_form: Option<Zeroizing<String>>) -> Result<Option<Credential>, Answer> {
     let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let basic = authorization
         .split_once(' ')
@@ -159,10 +162,10 @@ fn credential(headers: &HeaderMap, form: &Form) -> Result<Option<Credential>, An
         None => presented(headers, Prefers::Authorization)
             .map(|secret| Credential { secret: secret.to_owned().into(), basic: false }),
     };
-    match (in_header, &form.client_secret) {
+    match (in_header, in_form) {
         (Some(_), Some(_)) => Err(Answer::invalid("authenticate in one way: in the header or in the form")),
         (Some(credential), None) => Ok(Some(credential)),
-        (None, Some(secret)) => Ok(Some(Credential { secret: secret.clone(), basic: false })),
+        (None, Some(secret)) => Ok(Some(Credential { secret, basic: false })),
         (None, None) => Ok(None),
     }
 }
@@ -174,16 +177,19 @@ fn password(encoded: &str) -> Option<Zeroizing<String>> {
     Some(percent_decode_str(password).decode_utf8().ok()?.into_owned().into())
 }
 
-fn asker(stranger: &Stranger, headers: &HeaderMap, form: &Form) -> Result<Session, Answer> {
+fn asker(
+    stranger: &Stranger,
+    headers: &HeaderMap,
+    in_form: Option<Zeroizing<String>>,
+) -> Result<Session, Answer> {
     let Stranger { shared, peer, .. } = stranger;
-    let credential = credential(headers, form)?;
+    let as_client = in_form.is_some();
+    let credential = credential(headers, in_form)?;
     let basic = credential.as_ref().is_some_and(|credential| credential.basic);
     let presented = credential.as_ref().map(|credential| credential.secret.as_str());
     match shared.gate.admit_secret(&shared.service, presented, *peer) {
         Ok(admitted) => Ok(admitted.session),
-        Err(Trouble::NoSecret | Trouble::BadSecret) if form.client_secret.is_some() || basic => {
-            Err(Answer::client(basic))
-        }
+        Err(Trouble::NoSecret | Trouble::BadSecret) if as_client || basic => Err(Answer::client(basic)),
         Err(trouble) => Err(Answer::Other(trouble)),
     }
 }
