@@ -81,6 +81,7 @@ fn decide(
     query: Query<'_>,
 ) -> Result<Option<Verified>, Trouble> {
     let asker = Asker::gateway(shared, headers, peer)?;
+    on_limit(query)?;
     let need = need(shared, method, uri, query)?;
     let permission = match &need {
         Need::Nothing => return Ok(None),
@@ -162,18 +163,19 @@ fn cacheable_for(shared: &Shared, verified: Option<&Verified>) -> Option<u64> {
 fn refused(trouble: &Trouble, query: Query<'_>) -> Response {
     let mut response = tell(trouble);
     if response.status() == StatusCode::TOO_MANY_REQUESTS
-        && let Some(status) = on_limit(query)
+        && let Ok(status) = on_limit(query)
     {
         *response.status_mut() = status;
     }
     response
 }
 
-/// Gateways that can't pass 429 on ask for something that they can.
-fn on_limit(query: Query<'_>) -> Option<StatusCode> {
+/// What to say in place of 429, which some gateways can't pass on.
+fn on_limit(query: Query<'_>) -> Result<StatusCode, Trouble> {
     match query.first("on_limit").as_deref() {
-        Some("401") => Some(StatusCode::UNAUTHORIZED),
-        Some("403") => Some(StatusCode::FORBIDDEN),
-        _ => None,
+        None | Some("429") => Ok(StatusCode::TOO_MANY_REQUESTS),
+        Some("401") => Ok(StatusCode::UNAUTHORIZED),
+        Some("403") => Ok(StatusCode::FORBIDDEN),
+        Some(_) => Err(Trouble::invalid("on_limit must be 401, 403 or 429")),
     }
 }
