@@ -9,6 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 
@@ -22,7 +23,9 @@ pub(crate) fn run(lengths: &[usize]) -> Fallible<()> {
     for &length in lengths {
         let body: &'static str = format!("\"{}\"", "x".repeat(length.saturating_sub(2))).leak();
         let answer = move || async move { ([(CONTENT_TYPE, "application/json")], body) };
-        routes = routes.route(&path(length), get(answer));
+        // A handler that takes the body has it read, as any that answers a POST.
+        let posted = move |_: Bytes| async move { ([(CONTENT_TYPE, "application/json")], body) };
+        routes = routes.route(&path(length), get(answer).post(posted));
     }
     std::thread::spawn(move || serve(routes).map_err(|error| error.to_string()));
     std::io::copy(&mut stdin(), &mut std::io::sink())?;

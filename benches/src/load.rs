@@ -15,7 +15,7 @@ use crate::Fallible;
 use crate::reply::{self, Head};
 
 /// Longer than any answer that is asked for under load.
-const BUFFER: usize = 16 * 1024;
+const BUFFER: usize = 64 * 1024;
 /// No server that works takes longer.
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -13,6 +13,7 @@
 //! | what a verification costs in the process, beside its digest and a bare table | [`verify`] |
 //! | what a million tokens cost | [`million`], [`population`] |
 //! | what ten thousand streams cost | [`streams`] |
+//! | what a verification costs over HTTP | [`surfaces`] |
 //! | how the server is run, and how it is asked | [`server`], [`load`], [`client`] |
 //! | what is printed | [`figure`] |
 
@@ -47,6 +48,7 @@ mod slow_disk;
 mod spread;
 mod streams;
 mod subprocess;
+mod surfaces;
 mod verify;
 
 use std::error::Error;
@@ -101,6 +103,7 @@ fn measure(options: &Options) -> Fallible<Report> {
             Task::Reads => reads::measure(options, &jeton, &mut report)?,
             Task::Policies => policies::measure(options, &mut report)?,
             Task::Verify => verify::measure(options, &mut report)?,
+            Task::Surfaces => surfaces::measure(options, &jeton, &mut report)?,
             Task::Million => million::measure(options, &jeton, &mut report)?,
             Task::Streams => streams::measure(options, &jeton, &mut report)?,
         }

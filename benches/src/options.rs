@@ -7,13 +7,14 @@ use crate::Fallible;
 pub(crate) const HELP: &str = "\
 Measures jeton beside what the machine can do at best, and prints a table.
 
-Usage: jeton-bench [creates|reads|policies|verify|million|streams|all]... [options]
+Usage: jeton-bench [creates|reads|policies|verify|surfaces|million|streams|all]... [options]
        jeton-bench fill DIR [options]
 
   creates   durable creates over HTTP, beside a bare loop of SQLite inserts
   reads     GET of one token, beside routes that answer with a constant
   policies  one decision by policy, beside a naive evaluator
   verify    one verification in the process, beside the digest and a bare table
+  surfaces  a verification over HTTP on each surface, beside routes that answer with a constant
   million   start, memory and list pages with a million tokens
   streams   ten thousand open streams: memory, delay, creates beside them
   all       all of these (default)
@@ -54,12 +55,13 @@ pub(crate) enum Task {
     Reads,
     Policies,
     Verify,
+    Surfaces,
     Million,
     Streams,
 }
 
-const ALL: [Task; 6] =
-    [Task::Creates, Task::Reads, Task::Policies, Task::Verify, Task::Million, Task::Streams];
+const ALL: [Task; 7] =
+    [Task::Creates, Task::Reads, Task::Policies, Task::Verify, Task::Surfaces, Task::Million, Task::Streams];
 
 /// How it is measured.
 #[derive(Debug)]
@@ -104,6 +106,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Fallible<Command
             "reads" => options.tasks.push(Task::Reads),
             "policies" => options.tasks.push(Task::Policies),
             "verify" => options.tasks.push(Task::Verify),
+            "surfaces" => options.tasks.push(Task::Surfaces),
             "million" => options.tasks.push(Task::Million),
             "streams" => options.tasks.push(Task::Streams),
             "all" => options.tasks = ALL.to_vec(),
