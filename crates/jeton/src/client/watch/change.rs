@@ -67,10 +67,12 @@ impl Change {
     /// What is not as it was.
     fn differences(&self) -> String {
         let (Some(before), Some(after)) = (&self.before, &self.after) else { return String::new() };
-        let differs = |name: &&String| {
-            // That it was changed now is in every change.
-            before.get(*name) != after.get(*name) && *name != "modifiedAt"
+        // What is not there and what is null is the same: nothing.
+        let known = |record: &Map<String, Value>, name: &str| {
+            record.get(name).filter(|value| !value.is_null()).cloned()
         };
+        // That it was changed now is in every change.
+        let differs = |name: &&String| known(before, name) != known(after, name) && *name != "modifiedAt";
         let gone = before.keys().filter(|name| !after.contains_key(*name));
         let names: Vec<_> = after.keys().chain(gone).filter(differs).collect();
         let mut text = String::new();
