@@ -6,7 +6,7 @@ mod support;
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::unix::net::UnixStream;
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use support::http::Connection;
 use support::{PATIENCE, Running, Server, left_out, owner_token, serve, serve_at};
 use tempfile::{TempDir, tempdir};
+use tokio::net::TcpSocket;
+use tokio::runtime::Runtime;
 
 const MINE: &str = "/api/v1/users/1000/access-tokens";
 
@@ -238,10 +240,13 @@ fn an_event_source_comes_back_to_a_restarted_server_and_sees_each_revision_once(
     assert_eq!(printed.lines().filter(|line| *line == "open").count(), 2);
 }
 
-/// Asks for a stream over a socket of the machine, and never reads: of such a socket the system takes a fixed amount, where
-/// it would hold megabytes of TCP before anybody noticed.
-fn deaf(socket: &Path, secret: &str) -> UnixStream {
-    let mut stream = UnixStream::connect(socket).unwrap();
+/// Asks for a stream over a socket that takes next to nothing, and never reads.
+fn deaf(runtime: &Runtime, server: &Server, secret: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(2048).unwrap();
+    let address = server.address().parse().unwrap();
+    let mut stream = runtime.block_on(socket.connect(address)).unwrap().into_std().unwrap();
+    stream.set_nonblocking(false).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let request = format!("GET /changes HTTP/1.1\r\nHost: jeton\r\nAuthorization: {secret}\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
@@ -269,25 +274,21 @@ fn readers_who_never_read_hold_up_nobody_and_are_let_go() {
     if !Path::new("/proc/self/status").exists() {
         return left_out("the memory of a server: this needs /proc");
     }
-    let dir = tempdir().unwrap();
-    let socket = dir.path().join("socket");
-    let mut command = serve_at(&format!("unix:{}", socket.display()), dir.path());
-    command.args(["--log-level", "debug", "--token-rate", "0"]);
-    let mut server = Server::start_with(command.args(["--stream-keepalive", "1s", "--write-timeout", "2s"]));
-    let (id, owner) = (server.process().id(), owner_token(dir.path()));
-    let readers: Vec<_> = (0..READERS).map(|_| deaf(&socket, &owner)).collect();
+    let mut flags = vec!["--log-level", "debug", "--token-rate", "0"];
+    flags.extend(["--stream-keepalive", "1s", "--write-timeout", "2s"]);
+    let mut world = World::with(&flags);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let readers: Vec<_> = (0..READERS).map(|_| deaf(&runtime, &world.server, &world.owner)).collect();
+    let id = world.server.process().id();
     let before = resident(id);
-    let mut connection = Connection::over(UnixStream::connect(&socket).unwrap());
     for number in 0..CREATES {
-        let body = json!({ "description": number.to_string() }).to_string();
-        let made = connection.ask(&owner, "POST", MINE, &body).unwrap();
-        assert_eq!(made.status, 200, "{made:?}");
+        world.make(&number.to_string());
     }
     let after = resident(id);
     println!("resident with {READERS} readers: {before} kB; after {CREATES} creates: {after} kB");
     assert!(after < before + MOST, "{before} kB, then {after} kB");
     for _ in 0..READERS {
-        server.process().logged("a connection was cut for being too slow");
+        world.server.process().logged("a connection was cut for being too slow");
     }
     let last = format!(r#""name":"{}""#, CREATES - 1);
     for mut reader in readers {
@@ -298,7 +299,7 @@ fn readers_who_never_read_hold_up_nobody_and_are_let_go() {
         }
         assert!(!String::from_utf8_lossy(&rest).contains(&last));
     }
-    server.stop();
+    world.server.stop();
 }
 
 /// The drain would last an hour: that it ends at all says that nobody waited for the streams.

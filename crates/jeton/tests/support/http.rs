@@ -1,14 +1,14 @@
 //! A few lines of HTTP/1.1 over a connection that is kept, for tests that ask often and mind when a connection dies.
 
-use std::io::{self, BufRead as _, BufReader, Read, Write};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::Value;
 
 /// A connection that is kept.
-pub struct Connection<S = TcpStream> {
-    stream: BufReader<S>,
+pub struct Connection {
+    stream: BufReader<TcpStream>,
 }
 
 /// A reply, as far as tests look.
@@ -34,13 +34,7 @@ impl Connection {
         let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
         stream.set_nodelay(true)?;
-        Ok(Self::over(stream))
-    }
-}
-
-impl<S: Read + Write> Connection<S> {
-    pub fn over(stream: S) -> Self {
-        Self { stream: BufReader::new(stream) }
+        Ok(Self { stream: BufReader::new(stream) })
     }
 
     /// Sends a request and reads its reply whole. An error means that nobody knows whether it was done.
