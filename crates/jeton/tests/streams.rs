@@ -5,7 +5,7 @@ mod support;
 
 use std::convert::Infallible;
 use std::ffi::OsString;
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -290,15 +290,9 @@ fn readers_who_never_read_hold_up_nobody_and_are_let_go() {
     for _ in 0..READERS {
         world.server.process().logged("a connection was cut for being too slow");
     }
-    let last = format!(r#""name":"{}""#, CREATES - 1);
-    for mut reader in readers {
-        // What was under way, then the end.
-        let mut rest = Vec::new();
-        if let Err(error) = reader.read_to_end(&mut rest) {
-            assert_eq!(error.kind(), ErrorKind::ConnectionReset);
-        }
-        assert!(!String::from_utf8_lossy(&rest).contains(&last));
-    }
+    // What is under way to them they may still read, in drops as small as their windows: nobody waits for that here.
+    drop(readers);
+    world.make("still there");
     world.server.stop();
 }
 
