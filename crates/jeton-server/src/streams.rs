@@ -65,7 +65,7 @@ impl<W: Watching, T: Teller<W::News>> Stream<W, T> {
             }
         }
         self.beats_at = Instant::now() + self.keepalive;
-        let piece = Bytes::from(std::mem::take(&mut self.written));
+        let piece = Bytes::from(in_lines(std::mem::take(&mut self.written)));
         (self, Some(Ok(piece)))
     }
 
@@ -97,6 +97,23 @@ impl<W: Watching, T: Teller<W::News>> Stream<W, T> {
     }
 }
 
+/// Escapes what Unicode calls the end of a line and JSON lets stand in a text: many readers take it for one, as the
+/// `splitlines` of Python does, and somebody's name for a token would break the stream of another. Nothing outside of texts
+/// is outside of ASCII.
+fn in_lines(written: Vec<u8>) -> Vec<u8> {
+    // The first bytes of those three.
+    if !written.iter().any(|byte| matches!(byte, 0xc2 | 0xe2)) {
+        return written;
+    }
+    match String::from_utf8(written) {
+        Ok(text) => {
+            let text = text.replace('\u{85}', "\\u0085").replace('\u{2028}', "\\u2028");
+            text.replace('\u{2029}', "\\u2029").into_bytes()
+        }
+        Err(error) => error.into_bytes(),
+    }
+}
+
 /// A body that is worked out piece by piece, when it is asked for.
 struct Pulled<W, T>(Pin<Box<dyn Future<Output = Step<W, T>> + Send>>);
 
@@ -113,5 +130,17 @@ impl<W: Watching + 'static, T: Teller<W::News>> http_body::Body for Pulled<W, T>
             self.0 = Box::pin(stream.step());
         }
         Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_ends_for_everybody_where_it_ends() {
+        let written = |text: &str| String::from_utf8(in_lines(text.into())).unwrap();
+        assert_eq!(written("[\"a\u{85}b\u{2028}c\u{2029}\"]\n"), "[\"a\\u0085b\\u2028c\\u2029\"]\n");
+        assert_eq!(written("[\"\u{a3} \u{20ac} \u{e9}\"]\n"), "[\"\u{a3} \u{20ac} \u{e9}\"]\n");
     }
 }

@@ -119,7 +119,7 @@ pub(crate) fn command() -> Command {
         .after_help(format!(
             "Every setting of a server can be given as a flag, as a variable JETON_…, or in a TOML file named by --config; \
              the first of these that says something holds. The commands that ask a running server (token, member, role, \
-             explain) find it by --url or JETON_URL and JETON_TOKEN, else as `jeton login` said.\n\n{EXIT_CODES}\n\n\
+             explain, watch) find it by --url or JETON_URL and JETON_TOKEN, else as `jeton login` said.\n\n{EXIT_CODES}\n\n\
              Example:\n  jeton serve"
         ))
         .subcommand_required(true)

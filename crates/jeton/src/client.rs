@@ -7,16 +7,18 @@
 //! |---|---|
 //! | which server is asked, and with whose token | [`access`], [`profile`] |
 //! | how a request goes out, and what is trusted | [`address`], [`transport`] |
+//! | how an answer is read that goes on | [`lines`] |
 //! | how a refusal is told | [`refusal`] |
 //! | what asks before something dies | [`ask`] |
 //! | how answers look for people | [`show`] |
-//! | what there is to say of a noun | [`login`], [`token`], [`member`], [`role`], [`explain`] |
+//! | what there is to say of a noun | [`login`], [`token`], [`member`], [`role`], [`explain`], [`watch`] |
 
 mod access;
 mod address;
 mod arguments;
 mod ask;
 mod explain;
+mod lines;
 mod login;
 mod member;
 mod profile;
@@ -26,6 +28,7 @@ mod session;
 mod show;
 mod token;
 mod transport;
+mod watch;
 mod when;
 
 use clap::{ArgMatches, Command};
@@ -40,7 +43,7 @@ pub(crate) struct Errand {
 }
 
 /// The commands, as the command line knows them.
-pub(crate) fn commands() -> [Command; 6] {
+pub(crate) fn commands() -> [Command; 7] {
     [
         login::login_command(),
         login::logout_command(),
@@ -48,13 +51,14 @@ pub(crate) fn commands() -> [Command; 6] {
         member::command(),
         role::command(),
         explain::command(),
+        watch::command(),
     ]
 }
 
 impl Errand {
     /// The command of this name, if it is one of [`commands`].
     pub(crate) fn new(name: &str, matches: ArgMatches) -> Option<Self> {
-        let known = matches!(name, "login" | "logout" | "token" | "member" | "role" | "explain");
+        let known = matches!(name, "login" | "logout" | "token" | "member" | "role" | "explain" | "watch");
         known.then(|| Self { name: name.to_owned(), matches })
     }
 
@@ -68,6 +72,7 @@ impl Errand {
             "member" => member::run(below()),
             "role" => role::run(below()),
             "explain" => explain::run(&self.matches),
+            "watch" => watch::run(&self.matches),
             other => unreachable!("the client knows no command {other}"),
         }
     }

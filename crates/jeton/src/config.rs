@@ -147,18 +147,11 @@ impl<'a> Resolver<'a> {
 
     /// Everything that a server is told.
     pub(crate) fn config(&mut self) -> Result<Config, Fault> {
-        Ok(Config {
-            listen: self.listen()?,
-            tls: self.tls()?,
-            storage: self.storage()?,
-            format: self.format()?,
-            owner: self.owner()?,
-            logging: self.logging()?,
-            verify: self.verify()?,
-            streams: self.streams()?,
-            limits: self.limits()?,
-            costs: self.costs()?,
-        })
+        let (listen, tls, storage) = (self.listen()?, self.tls()?, self.storage()?);
+        let (format, owner, logging) = (self.format()?, self.owner()?, self.logging()?);
+        let (verify, streams) = (self.verify()?, self.streams()?);
+        let (limits, costs) = (self.limits()?, self.costs(streams.keepalive)?);
+        Ok(Config { listen, tls, storage, format, owner, logging, verify, streams, limits, costs })
     }
 
     pub(crate) fn listen(&mut self) -> Result<ListenAddress, Fault> {
@@ -272,7 +265,7 @@ impl<'a> Resolver<'a> {
         Ok(Owner { origins: said.map(|(_, origin)| origin).collect(), email, password, token })
     }
 
-    fn costs(&mut self) -> Result<Costs, Fault> {
+    fn costs(&mut self, keepalive: Duration) -> Result<Costs, Fault> {
         let count = |Count(number)| usize::try_from(number).unwrap_or(usize::MAX);
         let max_body_bytes = count(self.take(&setting::MAX_BODY_BYTES)?);
         let Rate(token_rate) = self.take(&setting::TOKEN_RATE)?;
@@ -281,10 +274,11 @@ impl<'a> Resolver<'a> {
         let connections = count(self.take(&setting::MAX_CONNECTIONS)?);
         let Span(header_read) = self.take(&setting::HEADER_TIMEOUT)?;
         let Span(body_timeout) = self.take(&setting::BODY_TIMEOUT)?;
+        let write_stall = self.write_timeout(keepalive)?;
         let Span(idle) = self.take(&setting::IDLE_TIMEOUT)?;
         let Span(drain) = self.take(&setting::DRAIN_TIMEOUT)?;
-        let connections =
-            ConnectionLimits { connections, header_read, idle, drain, ..ConnectionLimits::default() };
+        let others = ConnectionLimits::default();
+        let connections = ConnectionLimits { connections, header_read, write_stall, idle, drain, ..others };
         Ok(Costs {
             connections,
             token_rate,
@@ -293,6 +287,20 @@ impl<'a> Resolver<'a> {
             max_body_bytes,
             body_timeout,
         })
+    }
+
+    /// Over HTTP/2 nobody can tell a reader who stands still from a stream in which nothing happens, but for the signs of
+    /// life.
+    fn write_timeout(&mut self, keepalive: Duration) -> Result<Duration, Fault> {
+        let Span(span) = self.take(&setting::WRITE_TIMEOUT)?;
+        match self.layers.get(&setting::WRITE_TIMEOUT) {
+            Some((text, origin)) if span <= keepalive => Err(Fault::usage(format!(
+                "{origin}: after `{text}` silent streams would be cut, since they give a sign of life only after {}: give \
+                 more, or a shorter --stream-keepalive",
+                SignOfLife(keepalive)
+            ))),
+            _ => Ok(span),
+        }
     }
 
     /// A setting that has a default text.

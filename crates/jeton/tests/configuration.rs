@@ -55,6 +55,7 @@ failed_login_rate = "10/60"                  # default
 max_connections = 10000                      # default
 header_timeout = "10s"                       # default
 body_timeout = "30s"                         # default
+write_timeout = "30s"                        # default
 idle_timeout = "90s"                         # {path} line 5
 drain_timeout = "10s"                        # default
 # JETON_LISTN is set, but jeton has no such variable: did you mean JETON_LISTEN?
@@ -158,6 +159,13 @@ fn what_cannot_be_understood_is_refused_with_its_place() {
         usage(
             "--token-prefix: `JTN` cannot be taken: a token prefix is 2 to 12 lower-case letters and digits and begins \
              with a letter"
+        )
+    );
+    assert_eq!(
+        flag("--write-timeout", "15s"),
+        usage(
+            "--write-timeout: after `15s` silent streams would be cut, since they give a sign of life only after 15s: give \
+             more, or a shorter --stream-keepalive"
         )
     );
     let variable = run(jeton(&["serve"]).env("JETON_IDLE_TIMEOUT", "soon")).error();

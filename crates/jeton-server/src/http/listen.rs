@@ -23,6 +23,10 @@ const SOCKET_MODE: u32 = 0o660;
 /// Connections that the kernel keeps while we are at our cap; tokio asks for as many over TCP.
 const BACKLOG: u32 = 1024;
 
+/// What the system may take of an answer before the client has made room for it.
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES: u32 = 128 * 1024;
+
 /// An address to listen on: `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenAddress {
@@ -167,8 +171,21 @@ impl ListenAddress {
         let bound =
             TcpListener::bind(&*addresses).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
         let (local, listener) = bound.map_err(|source| BindError::of_tcp(self, source))?;
+        keep_little_unsent(&listener);
         let address = Self::Tcp { host: local.ip().to_string(), port: local.port() };
         Ok(Listener { socket: Bound::Tcp(listener), address, tls: None })
+    }
+}
+
+/// Has the system take no more of an answer than is on its way to the client, and a little. By itself it takes megabytes:
+/// a client that does not read would only be noticed behind them, and thousands of those would take the memory that all
+/// connections of the machine share. Connections inherit it from the listener.
+#[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "only Linux has to be told"))]
+fn keep_little_unsent(listener: &TcpListener) {
+    // Where it can't be had the server works all the same.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = socket2::SockRef::from(listener).set_tcp_notsent_lowat(UNSENT_BYTES) {
+        tracing::warn!(%error, "clients that do not read may cost more memory than they should");
     }
 }
 

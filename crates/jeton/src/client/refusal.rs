@@ -23,6 +23,8 @@ struct Words {
     id: Option<String>,
     access: Option<Wanted>,
     reason: Option<Value>,
+    /// The oldest change that a log still has.
+    oldest: Option<u64>,
 }
 
 /// What was asked for, where a policy said no.
@@ -84,6 +86,7 @@ fn hint(
             "this server has no such call: it may be older than this jeton, or {address} is not its root"
         )),
         404 => list.map(|list| format!("`{list}` shows what there is")),
+        410 => words.oldest.map(gone),
         409 if words.code.as_deref() == Some("optimistic_locking_error") => {
             Some("somebody else changed it at the same moment: try again".to_owned())
         }
@@ -108,6 +111,14 @@ fn bad_token(address: &Address, source: Source) -> String {
         ),
         Source::Login => "nothing was stored: check what was given, and that it is for this server".to_owned(),
     }
+}
+
+fn gone(oldest: u64) -> String {
+    format!(
+        "the log begins at revision {oldest}: `jeton watch --after {}` shows what is left of it, and without --after it \
+         begins with what happens from now on",
+        oldest.saturating_sub(1)
+    )
 }
 
 fn denied(Wanted { action, resource }: &Wanted) -> String {

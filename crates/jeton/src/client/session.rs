@@ -4,8 +4,10 @@ use clap::ArgMatches;
 use serde::de::DeserializeOwned;
 
 use super::access::Access;
+use super::address::Address;
+use super::lines::Lines;
 use super::refusal;
-use super::transport::{Answer, Call};
+use super::transport::{Answer, Call, Opened};
 use crate::fault::Fault;
 
 /// A server, a token for it, and how answers are wanted.
@@ -43,12 +45,37 @@ impl Session {
         if (200..300).contains(&answer.status) {
             return Ok(answer);
         }
-        Err(refusal::tell(&answer, &self.access.transport.address, self.access.source, self.list))
+        Err(self.refusal(&answer))
+    }
+
+    /// Opens something that goes on. What the server refuses comes back as its answer: a [`refusal`](Self::refusal) may be
+    /// no reason to give up.
+    pub(super) async fn open_stream(&self, call: &Call) -> Result<Result<Lines, Answer>, Fault> {
+        let opened = self.access.transport.open(call, Some(&self.access.token)).await?;
+        Ok(match opened {
+            Opened::Stream(lines) => Ok(lines),
+            Opened::Refused(answer) => Err(answer),
+        })
+    }
+
+    /// The server's no, in words that help.
+    pub(super) fn refusal(&self, answer: &Answer) -> Fault {
+        refusal::tell(answer, &self.access.transport.address, self.access.source, self.list)
+    }
+
+    /// Whom the conversation is with.
+    pub(super) fn address(&self) -> &Address {
+        &self.access.transport.address
     }
 
     /// Reads an answer.
     pub(super) fn read<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, Fault> {
-        serde_json::from_slice(&answer.body).map_err(|error| {
+        self.understand(&answer.body)
+    }
+
+    /// Reads an answer, or a line of one.
+    pub(super) fn understand<T: DeserializeOwned>(&self, text: &[u8]) -> Result<T, Fault> {
+        serde_json::from_slice(text).map_err(|error| {
             Fault::failed(format!(
                 "the answer of the server at {} cannot be understood ({error}): is it a jeton, and of this version?",
                 self.access.transport.address

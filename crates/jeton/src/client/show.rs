@@ -1,5 +1,7 @@
 //! How answers look for people: tables as wide as their terminal, and texts that can do a terminal no harm.
 
+use std::io::IsTerminal as _;
+
 use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
 use serde_json::Value;
 
@@ -87,6 +89,26 @@ fn finish(table: &mut Table) -> String {
 /// Whether people may want colours; that standard output is a terminal is looked at by the table itself.
 fn colours() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// A word in a colour, for those who stand out of tables. Unlike a table it has to look for itself who reads.
+pub(super) fn in_colour(word: &str, colour: Colour) -> String {
+    if colours() && std::io::stdout().is_terminal() {
+        format!("\u{1b}[{}m{word}\u{1b}[0m", colour as u8)
+    } else {
+        word.to_owned()
+    }
+}
+
+/// What happened, at a glance: as terminals number it (ECMA-48, section 8.3.117).
+#[derive(Clone, Copy)]
+pub(super) enum Colour {
+    /// Something is gone.
+    Red = 31,
+    /// Something new is there.
+    Green = 32,
+    /// Something is different.
+    Yellow = 33,
 }
 
 /// A policy, for people who know its language.

@@ -1,4 +1,4 @@
-//! One request and its answer: over TCP, TLS or a socket of this machine.
+//! One request and its answer, whole or line by line: over TCP, TLS or a socket of this machine.
 //!
 //! There is no pool, no proxy from the environment and no redirect: a command asks a few times and ends, and a token goes
 //! where it was sent or nowhere. Every step has its time.
@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject as _;
@@ -21,6 +22,7 @@ use tokio::net::{TcpStream, UnixStream};
 use zeroize::Zeroizing;
 
 use super::address::Address;
+use super::lines::Lines;
 use crate::fault::Fault;
 
 /// For a name, a connection and its encryption.
@@ -81,6 +83,14 @@ pub(super) struct Answer {
     pub(super) body: Zeroizing<Vec<u8>>,
 }
 
+/// What came back, or comes.
+pub(super) enum Opened {
+    /// A success, whose lines come for as long as somebody listens.
+    Stream(Lines),
+    /// Anything else.
+    Refused(Answer),
+}
+
 /// A way to a server.
 #[derive(Debug)]
 pub(super) struct Transport {
@@ -129,10 +139,31 @@ impl Transport {
         })
     }
 
+    /// Asks for something that goes on. It has the time of any answer to begin, and to end only if it is no.
+    pub(super) async fn open(&self, call: &Call, token: Option<&str>) -> Result<Opened, Fault> {
+        let request = self.request(call, token)?;
+        let stream = self.connect_in_time().await?;
+        let opening = async {
+            let response = begin(stream, request).await?;
+            if response.status().is_success() {
+                return Ok(Opened::Stream(Lines::of(response.into_body())));
+            }
+            whole(response).await.map(Opened::Refused)
+        };
+        self.in_time(call, opening).await
+    }
+
     async fn exchange(&self, request: Request<Full<Bytes>>, call: &Call) -> Result<Answer, Fault> {
-        let connected = tokio::time::timeout(TO_CONNECT, self.connect());
-        let stream = connected.await.map_err(|_| self.unreachable(&"no answer within 10 s"))??;
-        let answered = tokio::time::timeout(TO_ANSWER, converse(stream, request)).await;
+        let stream = self.connect_in_time().await?;
+        self.in_time(call, async { whole(begin(stream, request).await?).await }).await
+    }
+
+    async fn in_time<T>(
+        &self,
+        call: &Call,
+        answering: impl Future<Output = Result<T, String>>,
+    ) -> Result<T, Fault> {
+        let answered = tokio::time::timeout(TO_ANSWER, answering).await;
         answered.unwrap_or_else(|_| Err("no answer within a minute".to_owned())).map_err(|why| {
             let unknown = if call.changes_something() {
                 "; whether it was done is not known, so look before doing it again"
@@ -145,6 +176,11 @@ impl Transport {
                 self.address
             ))
         })
+    }
+
+    async fn connect_in_time(&self) -> Result<Box<dyn Stream>, Fault> {
+        let connected = tokio::time::timeout(TO_CONNECT, self.connect());
+        connected.await.map_err(|_| self.unreachable(&"no answer within 10 s"))?
     }
 
     async fn connect(&self) -> Result<Box<dyn Stream>, Fault> {
@@ -204,12 +240,17 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-async fn converse(stream: Box<dyn Stream>, request: Request<Full<Bytes>>) -> Result<Answer, String> {
+/// Asks, and waits for the head of the answer.
+async fn begin(stream: Box<dyn Stream>, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, String> {
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
     // It ends with the runtime, and what goes wrong in it is told by the answer that does not come.
     tokio::spawn(async move { drop(connection.await) });
-    let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
+    sender.send_request(request).await.map_err(|error| error.to_string())
+}
+
+/// Reads an answer to its end.
+async fn whole(response: Response<Incoming>) -> Result<Answer, String> {
     let (head, body) = response.into_parts();
     let text = |name: header::HeaderName| {
         head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)

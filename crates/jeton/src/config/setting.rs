@@ -243,6 +243,15 @@ pub(crate) const BODY_TIMEOUT: Setting =
         .default("30s")
         .topic(LIMITS);
 
+pub(crate) const WRITE_TIMEOUT: Setting = Setting::new(
+    "write_timeout",
+    "JETON_WRITE_TIMEOUT",
+    "TIME",
+    "For a client to take more of its answer; longer than --stream-keepalive",
+)
+.default("30s")
+.topic(LIMITS);
+
 pub(crate) const IDLE_TIMEOUT: Setting =
     Setting::new("idle_timeout", "JETON_IDLE_TIMEOUT", "TIME", "For a connection to stay without a request")
         .default("75s")
@@ -339,6 +348,7 @@ pub(crate) const ALL: &[&Setting] = &[
     &MAX_CONNECTIONS,
     &HEADER_TIMEOUT,
     &BODY_TIMEOUT,
+    &WRITE_TIMEOUT,
     &IDLE_TIMEOUT,
     &DRAIN_TIMEOUT,
 ];

@@ -40,7 +40,12 @@ pub(crate) fn jeton(arguments: &[&str]) -> Command {
 
 /// `jeton serve` on a port that the system chooses.
 pub(crate) fn serve(data_dir: &Path) -> Command {
-    let mut command = jeton(&["serve", "--listen", "127.0.0.1:0", "--data-dir"]);
+    serve_at("127.0.0.1:0", data_dir)
+}
+
+/// `jeton serve` where another one listened before.
+pub(crate) fn serve_at(address: &str, data_dir: &Path) -> Command {
+    let mut command = jeton(&["serve", "--listen", address, "--data-dir"]);
     command.arg(data_dir);
     command
 }
@@ -131,6 +136,17 @@ impl Running {
             }
         }
         panic!("ended without printing {text:?}: {:?} {:?}", self.stdout.seen, self.stderr.seen)
+    }
+
+    /// What was printed so far, as far as somebody waited for it.
+    pub(crate) fn printed_so_far(&self) -> &str {
+        &self.stdout.seen
+    }
+
+    /// Whether it says a line on standard error that holds this text, before it ends.
+    pub(crate) fn logs_before_it_ends(&mut self, text: &str) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        std::iter::from_fn(|| self.stderr.next(deadline)).any(|line| line.contains(text))
     }
 
     /// What was logged so far, as far as somebody waited for it.
