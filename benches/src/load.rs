@@ -27,7 +27,7 @@ pub(crate) struct Load {
 
 struct Connection {
     stream: TcpStream,
-    buffer: Box<[u8; BUFFER]>,
+    buffer: Box<[u8]>,
     filled: usize,
 }
 
@@ -51,7 +51,7 @@ impl Load {
             stream.set_nodelay(true)?;
             stream.set_nonblocking(true)?;
             epoll::add(&poll, &stream, EventData::new_u64(number as u64), EventFlags::IN)?;
-            Ok(Connection { stream, buffer: Box::new([0; BUFFER]), filled: 0 })
+            Ok(Connection { stream, buffer: vec![0; BUFFER].into_boxed_slice(), filled: 0 })
         };
         let connections = (0..connections).map(connect).collect::<Fallible<_>>()?;
         Ok(Self { connections, poll, request })
