@@ -12,7 +12,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use jeton_service::{Requirement, Session, Verdict};
+use jeton_service::{Presented, Requirement, Session, Verdict};
 
 use crate::Shared;
 use crate::http::listen::Peer;
@@ -88,12 +88,12 @@ impl Metrics {
 }
 
 impl Shared {
-    /// The verdict on a presented text, counted.
+    /// The verdict on what was presented, counted.
     pub(crate) fn verdict(
         &self,
         surface: Surface,
         asker: Option<&Session>,
-        presented: &str,
+        presented: Option<Presented>,
         requirement: Option<Requirement<'_>>,
     ) -> Verdict {
         let verdict = self.service.verify(asker, presented, requirement);

@@ -52,6 +52,7 @@ pub use ports::{Clock, Entropy};
 pub use session::{Session, Unauthenticated};
 pub use start::{Founded, StartError};
 pub use tokens::{TokenPage, TokenView, Visible};
+pub use verify::Presented;
 pub use watch::{
     ChangeWatch, Ended, MemberNews, MemberView, MemberWatch, NotInLog, Post, TokenEvent, TokenNews,
     TokenWatch, Watching,

@@ -1,5 +1,6 @@
 //! Verification: from a presented text to a verdict, from memory alone.
 
+use jeton_core::digest::Digest;
 use jeton_core::rule;
 use jeton_index::verdict::{Requirement, Verdict};
 
@@ -7,21 +8,30 @@ use crate::Service;
 use crate::error::Error;
 use crate::session::Session;
 
+/// A presented text that could be a secret, as its digest: worked out once, whatever is asked about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Presented(Digest);
+
 impl Service {
-    /// Decides on a presented text: format and checksum, digest, index. What is not asked about by somebody with a
-    /// session is decided for whichever account it belongs to.
+    /// Looks at a presented text: its format, its checksum, its digest. `None` for what can't be a secret.
+    pub fn present(&self, text: &str) -> Option<Presented> {
+        if let Err(reason) = self.inner.mint.format.recognize(text) {
+            tracing::debug!(?reason, "a presented text is no secret");
+            return None;
+        }
+        Some(Presented(self.inner.mint.key.digest(text)))
+    }
+
+    /// Decides on what was presented, from memory. What is not asked about by somebody with a session is decided for
+    /// whichever account it belongs to.
     pub fn verify(
         &self,
         asker: Option<&Session>,
-        presented: &str,
+        presented: Option<Presented>,
         requirement: Option<Requirement<'_>>,
     ) -> Verdict {
-        if let Err(reason) = self.inner.mint.format.recognize(presented) {
-            tracing::debug!(?reason, "a presented text is no secret");
-            return Verdict::Inactive;
-        }
+        let Some(Presented(digest)) = presented else { return Verdict::Inactive };
         let now = self.now();
-        let digest = self.inner.mint.key.digest(presented);
         let verdict = match self.inner.index.decide(&digest, requirement, now) {
             Ok(verdict) => verdict,
             Err(reason) => {
@@ -46,9 +56,15 @@ impl Service {
         Ok(rule::may_verify(session.caller())?)
     }
 
-    /// Whether this text is the very secret that the session presented.
-    pub fn is_of(&self, session: &Session, presented: &str) -> bool {
-        session.has(&self.inner.mint.key.digest(presented))
+    /// Whether this session may ask about this: about the very secret that it presented everybody may.
+    ///
+    /// # Errors
+    /// [`jeton_core::refusal::Refusal::NotAllowed`].
+    pub fn may_ask(&self, session: &Session, presented: Option<Presented>) -> Result<(), Error> {
+        match presented {
+            Some(Presented(digest)) if session.has(&digest) => Ok(()),
+            _ => self.require_verifier(session),
+        }
     }
 
     /// Revokes the token that a secret belongs to, on the authority of whoever holds the secret: one that was found

@@ -38,15 +38,13 @@ const FORWARDED_URI: [HeaderName; 1] = [HeaderName::from_static("x-forwarded-uri
 const EXT_AUTHZ: &str = "/ext-authz";
 
 pub(crate) async fn x_original(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let of = |headers: &HeaderMap| (first(headers, &ORIGINAL_METHOD), first(headers, &ORIGINAL_URI));
-    let (method, uri) = of(request.headers());
-    answer(&shared, &request, &method, &uri, Query::of(request.uri()))
+    let (headers, query) = (request.headers(), Query::of(request.uri()));
+    answer(&shared, &request, first(headers, &ORIGINAL_METHOD), first(headers, &ORIGINAL_URI), query)
 }
 
 pub(crate) async fn x_forwarded(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let of = |headers: &HeaderMap| (first(headers, &FORWARDED_METHOD), first(headers, &FORWARDED_URI));
-    let (method, uri) = of(request.headers());
-    answer(&shared, &request, &method, &uri, Query::of(request.uri()))
+    let (headers, query) = (request.headers(), Query::of(request.uri()));
+    answer(&shared, &request, first(headers, &FORWARDED_METHOD), first(headers, &FORWARDED_URI), query)
 }
 
 /// The client's own request line, behind a prefix. Its query is the client's too, and says nothing of what is needed.
@@ -57,9 +55,9 @@ pub(crate) async fn ext_authz(State(shared): State<Arc<Shared>>, request: Reques
 }
 
 /// The first of several headers that is there, as text.
-fn first(headers: &HeaderMap, names: &[HeaderName]) -> String {
+fn first<'h>(headers: &'h HeaderMap, names: &[HeaderName]) -> &'h str {
     let found = names.iter().find_map(|name| headers.get(name));
-    found.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+    found.and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 fn answer(shared: &Arc<Shared>, request: &Request, method: &str, uri: &str, query: Query<'_>) -> Response {
@@ -125,18 +123,19 @@ fn verified(
     peer: Peer,
     requirement: Option<Requirement<'_>>,
 ) -> Result<Verified, Trouble> {
-    let client = client_of(shared, headers, peer);
+    let failed = |trouble| shared.gate.failed(&shared.service, client_of(shared, headers, peer), trouble);
     let Some(secret) = presented(headers, Prefers::Authorization) else {
-        return Err(shared.gate.failed(&shared.service, client, Trouble::NoSecret));
+        return Err(failed(Trouble::NoSecret));
     };
     let session = match asker {
         Asker::Gateway => None,
         Asker::Session(session) => Some(session),
     };
-    match shared.verdict(Surface::Forward, session, secret, requirement) {
+    let presented = shared.service.present(secret);
+    match shared.verdict(Surface::Forward, session, presented, requirement) {
         Verdict::Allowed(verified) => Ok(verified),
         Verdict::Forbidden(_) => Err(Trouble::Forbidden),
-        Verdict::Inactive => Err(shared.gate.failed(&shared.service, client, Trouble::BadSecret)),
+        Verdict::Inactive => Err(failed(Trouble::BadSecret)),
     }
 }
 

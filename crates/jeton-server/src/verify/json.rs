@@ -6,6 +6,7 @@
 //!
 //! `allowed` is the answer. `active` says whether the secret is good at all, so that a service can tell 401 from 403.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -79,10 +80,8 @@ fn answers(ask: &Ask) -> Result<Response, Trouble> {
 }
 
 fn answer(ask: &Ask, question: &Question, place: &str, json: &mut Json<'_>) -> Result<(), Trouble> {
-    // About itself everything may ask.
-    if !ask.service().is_of(&ask.session, &question.secret) {
-        ask.service().require_verifier(&ask.session)?;
-    }
+    let presented = ask.service().present(&question.secret);
+    ask.service().may_ask(&ask.session, presented)?;
     let requirement = match (&question.action, &question.resource) {
         (None, None) => None,
         (Some(action), Some(text)) => {
@@ -99,7 +98,7 @@ fn answer(ask: &Ask, question: &Question, place: &str, json: &mut Json<'_>) -> R
             )));
         }
     };
-    let verdict = ask.shared.verdict(Surface::Json, Some(&ask.session), &question.secret, requirement);
+    let verdict = ask.shared.verdict(Surface::Json, Some(&ask.session), presented, requirement);
     match &verdict {
         Verdict::Inactive => {
             json.raw(r#"{"allowed":false,"active":false}"#);
@@ -139,11 +138,11 @@ pub(super) fn subject(it: &Verified) -> ObjectId {
 
 /// What a token may do by itself, in words between blanks: a base role, ids of custom roles, `policy` for one of its own,
 /// and `member` for all that its owner may.
-pub(super) fn scope(it: &Verified) -> String {
+pub(super) fn scope(it: &Verified) -> Cow<'static, str> {
     match &it.scope {
-        Scope::Member => "member".to_owned(),
-        Scope::Base(role) => role.as_str().to_owned(),
-        Scope::Roles(ids) => ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
-        Scope::Inline(_) => "policy".to_owned(),
+        Scope::Member => Cow::Borrowed("member"),
+        Scope::Base(role) => Cow::Borrowed(role.as_str()),
+        Scope::Roles(ids) => Cow::Owned(ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")),
+        Scope::Inline(_) => Cow::Borrowed("policy"),
     }
 }

@@ -51,10 +51,9 @@ pub(crate) async fn introspect(State(shared): State<Arc<Shared>>, request: Reque
             }
             _ => return Err(Answer::invalid("action and resource go together: give both or neither")),
         };
-        if !shared.service.is_of(&asker, &form.token) {
-            shared.service.require_verifier(&asker).map_err(|error| Answer::Other(error.into()))?;
-        }
-        Ok(match shared.verdict(Surface::Introspection, Some(&asker), &form.token, requirement) {
+        let presented = shared.service.present(&form.token);
+        shared.service.may_ask(&asker, presented).map_err(|error| Answer::Other(error.into()))?;
+        Ok(match shared.verdict(Surface::Introspection, Some(&asker), presented, requirement) {
             Verdict::Allowed(verified) => active(&verified),
             // Nothing is added: not even that there is such a token (section 2.2).
             Verdict::Forbidden(_) | Verdict::Inactive => br#"{"active":false}"#.to_vec(),
