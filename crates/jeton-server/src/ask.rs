@@ -52,6 +52,7 @@ impl Ask {
 pub(crate) struct Stranger {
     pub(crate) shared: Arc<Shared>,
     pub(crate) peer: Peer,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
@@ -59,8 +60,9 @@ pub(crate) struct Stranger {
 pub(crate) async fn of_stranger(shared: &Arc<Shared>, request: Request) -> Result<Stranger, Trouble> {
     let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Unix);
     let settings = &shared.settings;
-    let body = body::read(request.into_body(), settings.max_body_bytes, settings.body_timeout).await?;
-    Ok(Stranger { shared: Arc::clone(shared), peer, body })
+    let (parts, body) = request.into_parts();
+    let body = body::read(body, settings.max_body_bytes, settings.body_timeout).await?;
+    Ok(Stranger { shared: Arc::clone(shared), peer, headers: parts.headers, body })
 }
 
 /// Admits the sender of a request, who is asked for before and after the body arrives: before, so that strangers can't

@@ -30,7 +30,7 @@ pub(super) async fn login(State(shared): State<Arc<Shared>>, request: Request) -
 }
 
 async fn logged_in(stranger: Stranger) -> Result<Response, Trouble> {
-    let Stranger { shared, peer, body } = stranger;
+    let Stranger { shared, peer, body, .. } = stranger;
     let (service, gate) = (&shared.service, &shared.gate);
     let (done, email) = match Credentials::read(&body)? {
         Credentials::Password { email, password } => {

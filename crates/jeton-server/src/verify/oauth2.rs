@@ -35,11 +35,11 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 pub(crate) async fn introspect(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let answered = async {
-        let (headers, stranger) = open(&shared, request).await?;
+        let stranger = ask::of_stranger(&shared, request).await.map_err(Answer::Other)?;
         // Whoever has not said who they are is told that first, whatever else may be wrong.
-        let form = form(&headers, &stranger);
+        let form = form(&stranger);
         let secret = form.as_ref().ok().and_then(|form| form.client_secret.clone());
-        let asker = asker(&stranger, &headers, secret)?;
+        let asker = asker(&stranger, secret)?;
         let form = form?;
         let requirement = match (&form.action, &form.resource) {
             (None, None) => None,
@@ -69,11 +69,11 @@ pub(crate) async fn introspect(State(shared): State<Arc<Shared>>, request: Reque
 
 pub(crate) async fn revoke(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let answered = async {
-        let (headers, stranger) = open(&shared, request).await?;
-        let form = form(&headers, &stranger)?;
+        let stranger = ask::of_stranger(&shared, request).await.map_err(Answer::Other)?;
+        let form = form(&stranger)?;
         // Whoever says who they are has to be right about it; nobody has to say.
-        if credential(&headers, form.client_secret.clone())?.is_some() {
-            asker(&stranger, &headers, form.client_secret.clone())?;
+        if credential(&stranger.headers, form.client_secret.clone())?.is_some() {
+            asker(&stranger, form.client_secret.clone())?;
         }
         shared.service.revoke_by_secret(&form.token).await.map_err(|error| Answer::Other(error.into()))
     };
@@ -111,35 +111,52 @@ struct Form {
     resource: Option<String>,
 }
 
-async fn open(shared: &Arc<Shared>, request: Request) -> Result<(HeaderMap, Stranger), Answer> {
-    let headers = request.headers().clone();
-    Ok((headers, ask::of_stranger(shared, request).await.map_err(Answer::Other)?))
-}
-
-fn form(headers: &HeaderMap, stranger: &Stranger) -> Result<Form, Answer> {
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+fn form(stranger: &Stranger) -> Result<Form, Answer> {
+    let kind = stranger.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(FORM)) {
         return Err(Answer::invalid(
             "the body must be a form: Content-Type: application/x-www-form-urlencoded",
         ));
     }
     let text = std::str::from_utf8(&stranger.body).map_err(|_| Answer::invalid("the body is not UTF-8"))?;
-    let query = Query::from_text(text);
-    // RFC 6749, section 3.2: a parameter comes once at the most, and one without a value is left out.
-    let once = |name: &'static str| -> Result<Option<String>, Answer> {
-        let mut values = query.all(name);
-        let first = values.next().filter(|value| !value.is_empty()).map(std::borrow::Cow::into_owned);
-        match values.next() {
-            Some(_) => Err(Answer::invalid(format!("{name} is given twice"))),
-            None => Ok(first),
+    let mut form = Parameters::default();
+    for (name, value) in Query::from_text(text).pairs() {
+        let place = match &*name {
+            "token" => &mut form.token,
+            // A hint about where to look, and there is only one place (RFC 7662, section 2.1).
+            "token_type_hint" => &mut form.token_type_hint,
+            "client_id" => &mut form.client_id,
+            "client_secret" => &mut form.client_secret,
+            "action" => &mut form.action,
+            "resource" => &mut form.resource,
+            _ => continue,
+        };
+        // RFC 6749, section 3.2: a parameter comes once at the most, and one without a value is left out.
+        if place.is_some() {
+            return Err(Answer::invalid(format!("{name} is given twice")));
         }
-    };
-    let token = once("token")?.ok_or_else(|| Answer::invalid("token is missing: the secret to ask about"))?;
-    // A hint about where to look, and there is only one place (RFC 7662, section 2.1).
-    once("token_type_hint")?;
-    once("client_id")?;
-    let client_secret = once("client_secret")?.map(Zeroizing::new);
-    Ok(Form { token: token.into(), client_secret, action: once("action")?, resource: once("resource")? })
+        *place = Some(value.into_owned().into());
+    }
+    let given = |place: Option<Zeroizing<String>>| place.filter(|value| !value.is_empty());
+    let plain = |place| given(place).map(|value| value.as_str().to_owned());
+    let token = given(form.token);
+    Ok(Form {
+        token: token.ok_or_else(|| Answer::invalid("token is missing: the secret to ask about"))?,
+        client_secret: given(form.client_secret),
+        action: plain(form.action),
+        resource: plain(form.resource),
+    })
+}
+
+/// What a form may say, as it says it. Wiped from memory afterwards, since some of it is secret.
+#[derive(Default)]
+struct Parameters {
+    token: Option<Zeroizing<String>>,
+    token_type_hint: Option<Zeroizing<String>>,
+    client_id: Option<Zeroizing<String>>,
+    client_secret: Option<Zeroizing<String>>,
+    action: Option<Zeroizing<String>>,
+    resource: Option<Zeroizing<String>>,
 }
 
 /// How somebody says who they are.
@@ -176,12 +193,8 @@ fn password(encoded: &str) -> Option<Zeroizing<String>> {
     Some(percent_decode_str(password).decode_utf8().ok()?.into_owned().into())
 }
 
-fn asker(
-    stranger: &Stranger,
-    headers: &HeaderMap,
-    in_form: Option<Zeroizing<String>>,
-) -> Result<Session, Answer> {
-    let Stranger { shared, peer, .. } = stranger;
+fn asker(stranger: &Stranger, in_form: Option<Zeroizing<String>>) -> Result<Session, Answer> {
+    let Stranger { shared, peer, headers, .. } = stranger;
     let as_client = in_form.is_some();
     let credential = credential(headers, in_form)?;
     let basic = credential.as_ref().is_some_and(|credential| credential.basic);
