@@ -3,6 +3,9 @@
 //!
 //! What is noted stays here until it is written, so that no reader sees an instant go backwards. Of members everything
 //! stays: lists are sorted and filtered by it, and forty bytes for each member are less than a query for each list.
+//!
+//! Every verification notes something here, so the notes are kept in many places, each with a lock of its own that is
+//! held for a moment only: also by whoever gathers a batch, who takes one place after the other.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -13,15 +16,21 @@ use jeton_core::timestamp::Timestamp;
 use jeton_core::token::TokenKind;
 use jeton_store::Presence;
 
+/// Places to keep notes in.
+const PLACES: usize = 64;
+
 pub(crate) struct LastUsed {
-    notes: Mutex<Notes>,
+    tokens: Places<Tokens>,
+    members: Places<Members>,
 }
 
-struct Notes {
+/// Not yet written.
+type Tokens = HashMap<TokenId, Timestamp>;
+
+#[derive(Default)]
+struct Members {
     /// Not yet written.
-    tokens: HashMap<TokenId, Timestamp>,
-    /// Not yet written.
-    members: HashMap<MemberId, Presence>,
+    noted: HashMap<MemberId, Presence>,
     /// What the store holds.
     written: HashMap<MemberId, Presence>,
 }
@@ -35,14 +44,16 @@ pub(crate) struct Batch {
 impl LastUsed {
     /// Begins with what the store holds.
     pub(crate) fn new(stored: Vec<(MemberId, Presence)>) -> Self {
-        let (tokens, members) = (HashMap::new(), HashMap::new());
-        Self { notes: Mutex::new(Notes { tokens, members, written: stored.into_iter().collect() }) }
+        let it = Self { tokens: Places::default(), members: Places::default() };
+        for (member, presence) in stored {
+            it.members.of(member.as_bytes()).written.insert(member, presence);
+        }
+        it
     }
 
-    /// The caller's token is used now. A member is seen with it, unless the token is nobody.
+    /// A token is used now. Its owner is seen with it, unless the token is nobody.
     pub(crate) fn note(&self, token: TokenId, kind: TokenKind, owner: MemberId, now: Timestamp) {
-        let mut notes = self.notes();
-        match notes.tokens.entry(token) {
+        match self.tokens.of(token.as_bytes()).entry(token) {
             // Many uses fall into one millisecond, and then the member was seen in it too.
             Entry::Occupied(at) if *at.get() >= now => return,
             Entry::Occupied(mut at) => {
@@ -53,62 +64,87 @@ impl LastUsed {
             }
         }
         if kind != TokenKind::Service {
-            notes.see(owner, Presence { last_seen_at: Some(now), last_login_at: None });
+            self.see(owner, Presence { last_seen_at: Some(now), last_login_at: None });
         }
     }
 
     /// The member logs in now.
     pub(crate) fn note_login(&self, member: MemberId, now: Timestamp) {
-        self.notes().see(member, Presence { last_seen_at: Some(now), last_login_at: Some(now) });
+        self.see(member, Presence { last_seen_at: Some(now), last_login_at: Some(now) });
+    }
+
+    fn see(&self, member: MemberId, now: Presence) {
+        let mut members = self.members.of(member.as_bytes());
+        let presence = members.noted.entry(member).or_default();
+        *presence = presence.merged(now);
     }
 
     /// The later of what is stored and what is not yet written.
     pub(crate) fn merged(&self, token: TokenId, stored: Option<Timestamp>) -> Option<Timestamp> {
-        stored.max(self.notes().tokens.get(&token).copied())
+        stored.max(self.tokens.of(token.as_bytes()).get(&token).copied())
     }
 
     /// When the member was last here.
     pub(crate) fn presence(&self, member: MemberId) -> Presence {
-        let notes = self.notes();
+        let members = self.members.of(member.as_bytes());
         let of = |known: &HashMap<_, _>| known.get(&member).copied().unwrap_or_default();
-        Presence::merged(of(&notes.written), of(&notes.members))
+        Presence::merged(of(&members.written), of(&members.noted))
     }
 
     /// What is not yet written.
     pub(crate) fn batch(&self) -> Batch {
-        let notes = self.notes();
-        let tokens = notes.tokens.iter().map(|(id, at)| (*id, *at)).collect();
-        let members = notes.members.iter().map(|(id, presence)| (*id, *presence)).collect();
-        Batch { tokens, members }
+        let mut batch = Batch { tokens: Vec::new(), members: Vec::new() };
+        for tokens in self.tokens.each() {
+            batch.tokens.extend(tokens.iter().map(|(id, at)| (*id, *at)));
+        }
+        for members in self.members.each() {
+            batch.members.extend(members.noted.iter().map(|(id, presence)| (*id, *presence)));
+        }
+        batch
     }
 
     /// The batch is written. What was noted since is not.
     pub(crate) fn written(&self, batch: Batch) {
-        let mut notes = self.notes();
         for (token, at) in batch.tokens {
-            if notes.tokens.get(&token) == Some(&at) {
-                notes.tokens.remove(&token);
+            let mut tokens = self.tokens.of(token.as_bytes());
+            if tokens.get(&token) == Some(&at) {
+                tokens.remove(&token);
             }
         }
         for (member, presence) in batch.members {
-            if notes.members.get(&member) == Some(&presence) {
-                notes.members.remove(&member);
+            let mut members = self.members.of(member.as_bytes());
+            if members.noted.get(&member) == Some(&presence) {
+                members.noted.remove(&member);
             }
-            let written = notes.written.entry(member).or_default();
+            let written = members.written.entry(member).or_default();
             *written = written.merged(presence);
         }
     }
+}
 
-    fn notes(&self) -> MutexGuard<'_, Notes> {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+/// Notes in many places, by the ids that they are about.
+struct Places<T>([Mutex<T>; PLACES]);
+
+impl<T: Default> Default for Places<T> {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Mutex::default()))
     }
 }
 
-impl Notes {
-    fn see(&mut self, member: MemberId, now: Presence) {
-        let presence = self.members.entry(member).or_default();
-        *presence = presence.merged(now);
+impl<T> Places<T> {
+    /// The place for what is about this id, whose last byte is as good as random.
+    fn of(&self, id: &[u8; 12]) -> MutexGuard<'_, T> {
+        locked(&self.0[usize::from(id[11]) % PLACES])
     }
+
+    /// Every place, one after the other.
+    fn each(&self) -> impl Iterator<Item = MutexGuard<'_, T>> {
+        self.0.iter().map(locked)
+    }
+}
+
+fn locked<T>(place: &Mutex<T>) -> MutexGuard<'_, T> {
+    place.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Batch {
