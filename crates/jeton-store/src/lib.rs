@@ -9,6 +9,7 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod encoding;
+pub mod postgres;
 pub mod sqlite;
 
 use std::future::Future;
@@ -22,6 +23,7 @@ use jeton_core::snapshot::Record;
 use jeton_core::timestamp::Timestamp;
 use jeton_core::token::Token;
 
+pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 
 /// What a store gives back: ready at once where the database is in the process.
@@ -30,7 +32,8 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Se
 /// Where records and the change log are kept.
 ///
 /// The embedded adapter answers inline: its futures are ready when they are first polled, and polling them may take the
-/// time of a disk. Commits belong on a thread of their own; single reads are short enough for any.
+/// time of a disk. Commits belong on a thread of their own; single reads are short enough for any. An adapter for a database
+/// on another machine answers later; whoever waits for it needs no runtime, so a plain thread may.
 pub trait Store: Send + Sync {
     /// Commits a group of proposals in one transaction, in order.
     ///

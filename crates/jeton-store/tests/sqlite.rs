@@ -10,6 +10,8 @@ mod crashes;
 mod files;
 #[path = "sqlite/founded.rs"]
 mod founded;
+#[path = "support/issuer.rs"]
+mod issuer;
 #[path = "sqlite/locks.rs"]
 mod locks;
 

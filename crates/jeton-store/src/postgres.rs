@@ -1,0 +1,274 @@
+//! The store on PostgreSQL: a database on another machine, for one jeton so far.
+//!
+//! The SQL is portable, so that engines with PostgreSQL's protocol do as well. Revisions come from one row that every commit
+//! locks first: a sequence would hand them out before the commit, and make them visible out of order. A whole group is
+//! committed in three ways there and back, however long it is.
+//!
+//! The connections live on a runtime of the adapter's own. Whoever waits for an answer needs none: the thread that commits
+//! has no runtime.
+//!
+//! There is no TLS to the database in this version. An address that asks for it is refused.
+
+mod address;
+mod aside;
+mod commit;
+mod error;
+mod ground;
+mod guard;
+mod migrate;
+mod read;
+mod row;
+mod session;
+mod text;
+mod write;
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+
+use jeton_core::change::{Change, Proposal, Revision};
+use jeton_core::id::{AccountId, MemberId, TokenId};
+use jeton_core::member::Member;
+use jeton_core::snapshot::Record;
+use jeton_core::timestamp::Timestamp;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::{Mutex, mpsc};
+
+use crate::{Answer, Outcome, Presence, Store, StoreError, StoredToken};
+use commit::Writer;
+use guard::Guard;
+use read::Part;
+use session::{Readers, Session, pause};
+
+pub use address::{Address, BadAddress};
+pub use error::OpenError;
+
+/// Threads for the connections. What takes time is done by the database.
+const THREADS: usize = 2;
+/// How often a guard that is taken is asked for before it is believed: a session that has just ended may hold it still.
+const PATIENCE: u32 = 10;
+
+/// The store on PostgreSQL.
+pub struct Postgres {
+    shared: Arc<Shared>,
+    runtime: OwnRuntime,
+}
+
+/// What the tasks on the runtime share.
+struct Shared {
+    readers: Readers,
+    writer: Mutex<Writer>,
+}
+
+impl Postgres {
+    /// Opens the database for this jeton alone, and brings its schema up to date.
+    ///
+    /// `holder` describes this process to whoever finds the database taken, e.g. `process 4711, listening on …`.
+    ///
+    /// # Errors
+    /// [`OpenError`], each saying what to do.
+    pub async fn open(address: &Address, holder: &str) -> Result<Self, OpenError> {
+        Self::with(address, Some(Guard { holder: holder.to_owned() })).await
+    }
+
+    /// Opens the database beside others, who have to follow the log to hear of one another's changes.
+    ///
+    /// # Errors
+    /// As [`Postgres::open`].
+    pub async fn open_shared(address: &Address) -> Result<Self, OpenError> {
+        Self::with(address, None).await
+    }
+
+    async fn with(address: &Address, guard: Option<Guard>) -> Result<Self, OpenError> {
+        let runtime = OwnRuntime::start().map_err(|error| migrate::unusable(address, error.to_string()))?;
+        let to = address.clone();
+        let opened = runtime.handle().spawn(async move { open(to, guard).await }).await;
+        let writer = opened.map_err(|error| migrate::unusable(address, error.to_string()))??;
+        let shared = Shared { readers: Readers::new(address.clone()), writer: Mutex::new(writer) };
+        Ok(Self { shared: Arc::new(shared), runtime })
+    }
+
+    /// Runs on the adapter's runtime what is then waited for anywhere.
+    fn run<'a, T: Send + 'static, F>(
+        &'a self,
+        work: impl FnOnce(Arc<Shared>) -> F + Send + 'a,
+    ) -> Answer<'a, T>
+    where
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        Box::pin(async move {
+            let task = self.runtime.handle().spawn(work(Arc::clone(&self.shared)));
+            task.await.unwrap_or_else(|error| Err(StoreError::Broken(error.to_string())))
+        })
+    }
+}
+
+/// The guard comes first: whatever is written after it is written by one process.
+async fn open(address: Address, guard: Option<Guard>) -> Result<Writer, OpenError> {
+    let unusable = |error: tokio_postgres::Error| migrate::unusable(&address, error::told(&error));
+    let session = Session::connect(&address).await.map_err(unusable)?;
+    if let Some(guard) = &guard {
+        let mut attempt = 0;
+        while !guard.take(&session).await.map_err(unusable)? {
+            if attempt >= PATIENCE {
+                let holder = guard::holder(&session).await;
+                return Err(OpenError::Held { address: address.to_string(), holder });
+            }
+            attempt += 1;
+            pause(attempt).await;
+        }
+    }
+    migrate::migrate(&session, &address).await?;
+    commit::prepare(&session).await.map_err(unusable)?;
+    if let Some(guard) = &guard {
+        guard.say(&session).await.map_err(unusable)?;
+    }
+    Ok(Writer::new(address, guard, session))
+}
+
+/// A runtime that may be dropped anywhere, also where waiting for its end is not allowed.
+struct OwnRuntime(Option<Runtime>);
+
+impl OwnRuntime {
+    fn start() -> std::io::Result<Self> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name("postgres")
+            .enable_all()
+            .build()?;
+        Ok(Self(Some(runtime)))
+    }
+
+    fn handle(&self) -> &Handle {
+        self.0.as_ref().expect("it is taken out only when this is dropped").handle()
+    }
+}
+
+impl Drop for OwnRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Store for Postgres {
+    fn commit(&self, proposals: Vec<Proposal>) -> Answer<'_, Vec<Outcome>> {
+        self.run(|shared| async move { shared.writer.lock().await.commit(&proposals).await })
+    }
+
+    fn snapshot<'a>(
+        &'a self,
+        announce: &'a mut (dyn FnMut(u64) + Send),
+        sink: &'a mut (dyn FnMut(Record) + Send),
+    ) -> Answer<'a, Revision> {
+        Box::pin(async move {
+            let (to, mut parts) = mpsc::channel(4);
+            let reading = self.run(move |shared| async move {
+                // Not as other readings: what was handed over can't be taken back, so it is not tried again.
+                let session = shared.readers.fresh().await?;
+                read::snapshot(&session, &to).await.map_err(session::ReadError::into_failure)
+            });
+            let taking = async {
+                while let Some(part) = parts.recv().await {
+                    match part {
+                        Part::Tokens(count) => announce(count),
+                        Part::Records(records) => records.into_iter().for_each(&mut *sink),
+                    }
+                }
+            };
+            tokio::join!(reading, taking).0
+        })
+    }
+
+    fn changes(&self, after: Revision, limit: usize) -> Answer<'_, Vec<Change>> {
+        self.run(move |shared| async move {
+            shared.readers.read(move |session| Box::pin(read::changes(session, after, limit))).await
+        })
+    }
+
+    fn compact(&self, before: Timestamp, limit: usize) -> Answer<'_, usize> {
+        self.run(move |shared| async move {
+            let mut writer = shared.writer.lock().await;
+            writer.aside(move |session| Box::pin(aside::compact(session, before, limit))).await
+        })
+    }
+
+    fn token(&self, account: AccountId, id: TokenId) -> Answer<'_, Option<StoredToken>> {
+        self.run(move |shared| async move {
+            let found = shared
+                .readers
+                .read(move |session| Box::pin(async move { read::tokens(session, account, &[id]).await }))
+                .await;
+            Ok(found?.pop())
+        })
+    }
+
+    fn tokens<'a>(&'a self, account: AccountId, ids: &'a [TokenId]) -> Answer<'a, Vec<StoredToken>> {
+        let ids = ids.to_vec();
+        self.run(move |shared| async move {
+            shared
+                .readers
+                .read(move |session| {
+                    let ids = ids.clone();
+                    Box::pin(async move { read::tokens(session, account, &ids).await })
+                })
+                .await
+        })
+    }
+
+    fn member(&self, account: AccountId, id: MemberId) -> Answer<'_, Option<Member>> {
+        self.run(move |shared| async move {
+            shared.readers.read(move |session| Box::pin(read::member(session, account, id))).await
+        })
+    }
+
+    fn members_by_email<'a>(&'a self, email: &'a str) -> Answer<'a, Vec<Member>> {
+        let email = email.to_owned();
+        self.run(move |shared| async move {
+            shared
+                .readers
+                .read(move |session| {
+                    let email = email.clone();
+                    Box::pin(async move { read::members_by_email(session, &email).await })
+                })
+                .await
+        })
+    }
+
+    fn touch<'a>(
+        &'a self,
+        used: &'a [(TokenId, Timestamp)],
+        present: &'a [(MemberId, Presence)],
+    ) -> Answer<'a, ()> {
+        let (used, present) = (used.to_vec(), present.to_vec());
+        self.run(move |shared| async move {
+            let mut writer = shared.writer.lock().await;
+            writer
+                .aside(move |session| {
+                    let (used, present) = (used.clone(), present.clone());
+                    Box::pin(async move { aside::touch(session, &used, &present).await })
+                })
+                .await
+        })
+    }
+
+    fn presences(&self) -> Answer<'_, Vec<(MemberId, Presence)>> {
+        self.run(|shared| async move {
+            shared.readers.read(move |session| Box::pin(read::presences(session))).await
+        })
+    }
+
+    fn bind_key(&self, fingerprint: [u8; 32]) -> Answer<'_, bool> {
+        self.run(move |shared| async move {
+            let mut writer = shared.writer.lock().await;
+            writer.aside(move |session| Box::pin(aside::bind_key(session, fingerprint))).await
+        })
+    }
+
+    /// PostgreSQL copies itself, and better.
+    fn backup<'a>(&'a self, _to: &'a Path) -> Answer<'a, ()> {
+        let told = "a database on PostgreSQL is copied with its own tools: use pg_dump";
+        Box::pin(async move { Err(StoreError::Broken(told.to_owned())) })
+    }
+}

@@ -1,0 +1,132 @@
+//! Where a database is: read from a URL, and written without what is secret in it.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, SslMode};
+
+/// A server that says nothing for this long is not there.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The address of a database, with whatever the server asks of its clients.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address {
+    config: Config,
+}
+
+/// A text that is no address. It is not repeated: it may hold a password.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum BadAddress {
+    /// It can't be read.
+    #[error(
+        "that is not an address of a PostgreSQL database: write postgres://USER:PASSWORD@HOST:PORT/DATABASE, and reserved \
+         characters as %XX"
+    )]
+    Unreadable,
+    /// Nothing says on which host.
+    #[error(
+        "the address names no host: write postgres://USER@HOST/DATABASE, or ?host=/run/postgresql for a socket"
+    )]
+    NoHost,
+    /// Nothing says which database.
+    #[error("the address names no database: write postgres://USER@HOST/DATABASE")]
+    NoDatabase,
+    /// It asks for TLS.
+    #[error(
+        "this version of jeton speaks to PostgreSQL without TLS, and the address asks for it: reach the database by a \
+         socket or a network of its own and write sslmode=disable"
+    )]
+    Tls,
+}
+
+impl Address {
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+}
+
+impl FromStr for Address {
+    type Err = BadAddress;
+
+    fn from_str(text: &str) -> Result<Self, BadAddress> {
+        if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
+            return Err(BadAddress::Unreadable);
+        }
+        if text.contains("sslmode=verify") || text.contains("sslnegotiation=direct") {
+            return Err(BadAddress::Tls);
+        }
+        let mut config: Config = text.parse().map_err(|_| BadAddress::Unreadable)?;
+        match config.get_ssl_mode() {
+            SslMode::Disable | SslMode::Prefer => {}
+            _ => return Err(BadAddress::Tls),
+        }
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return Err(BadAddress::NoHost);
+        }
+        if config.get_dbname().is_none_or(str::is_empty) {
+            return Err(BadAddress::NoDatabase);
+        }
+        config.connect_timeout(config.get_connect_timeout().copied().unwrap_or(TIMEOUT));
+        config.tcp_user_timeout(config.get_tcp_user_timeout().copied().unwrap_or(TIMEOUT));
+        if config.get_application_name().is_none() {
+            config.application_name("jeton");
+        }
+        Ok(Self { config })
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("postgres://")?;
+        for (number, host) in self.config.get_hosts().iter().enumerate() {
+            if number > 0 {
+                f.write_str(",")?;
+            }
+            match host {
+                Host::Tcp(name) if name.contains(':') => write!(f, "[{name}]")?,
+                Host::Tcp(name) => f.write_str(name)?,
+                Host::Unix(path) => path.display().fmt(f)?,
+            }
+            let ports = self.config.get_ports();
+            if let Some(port) = ports.get(number).or(ports.first()) {
+                write!(f, ":{port}")?;
+            }
+        }
+        write!(f, "/{}", self.config.get_dbname().unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        let cases = [
+            ("postgres://jeton:hunter2@db.example:5433/tokens", Ok("postgres://db.example:5433/tokens")),
+            ("postgresql://jeton@db/tokens?sslmode=disable", Ok("postgres://db/tokens")),
+            ("postgres:///tokens?host=/run/postgresql&user=jeton", Ok("postgres:///run/postgresql/tokens")),
+            ("postgres://a,b/tokens?target_session_attrs=read-write", Ok("postgres://a,b/tokens")),
+            ("postgres://[::1]/tokens", Ok("postgres://[::1]/tokens")),
+            ("postgres://db/tokens?sslmode=require", Err(BadAddress::Tls)),
+            ("postgres://db/tokens?sslmode=verify-full", Err(BadAddress::Tls)),
+            ("postgres://db", Err(BadAddress::NoDatabase)),
+            ("postgres:///tokens", Err(BadAddress::NoHost)),
+            ("postgres://db/tokens?color=red", Err(BadAddress::Unreadable)),
+            ("host=db dbname=tokens", Err(BadAddress::Unreadable)),
+        ];
+        for (text, expected) in cases {
+            let written = text.parse::<Address>().map(|address| format!("{address} {address:?}"));
+            assert!(!format!("{written:?}").contains("hunter2"));
+            assert_eq!(written, expected.map(|text| format!("{text} {text}")), "{text}");
+        }
+    }
+}

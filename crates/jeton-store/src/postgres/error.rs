@@ -1,0 +1,114 @@
+//! What can go wrong with a database on another machine: in words for the operator, and in what may be done about it.
+
+use std::error::Error as _;
+
+use tokio_postgres::Error;
+use tokio_postgres::error::SqlState;
+
+use crate::StoreError;
+
+/// Why a database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another jeton has it.
+    #[error(
+        "the database {address} is in use by another jeton ({holder}): stop that one first; several on one database come \
+         in a later version"
+    )]
+    Held {
+        /// The database, without its password.
+        address: String,
+        /// What the other process said of itself.
+        holder: String,
+    },
+    /// The database was written by a newer jeton.
+    #[error(
+        "the database {address} was written by a newer version of jeton (its schema is {found}, this version knows up \
+         to {known}): start that version, or restore a backup that was made before the upgrade"
+    )]
+    Newer {
+        /// The database, without its password.
+        address: String,
+        /// The newest migration it has.
+        found: i64,
+        /// The newest migration that this program has.
+        known: i64,
+    },
+    /// A migration was applied that this program has in another form.
+    #[error(
+        "the database {address} was migrated by a build of jeton that differs from this one (migration {number} {name} \
+         is not the same): use a released version"
+    )]
+    Differs {
+        /// The database, without its password.
+        address: String,
+        /// The migration.
+        number: i64,
+        /// Its name.
+        name: String,
+    },
+    /// Somebody else's tables are there.
+    #[error(
+        "the database {address} holds tables that are not jeton's: give jeton a database or a schema of its own"
+    )]
+    Foreign {
+        /// The database, without its password.
+        address: String,
+    },
+    /// It can't be reached, or does not do what it is asked.
+    #[error("the database {address} cannot be opened: {message}")]
+    Unusable {
+        /// The database, without its password.
+        address: String,
+        /// What PostgreSQL or the system said.
+        message: String,
+    },
+}
+
+/// What an error says. Details are left out: they may quote a row.
+pub(super) fn told(error: &Error) -> String {
+    if let Some(said) = error.as_db_error() {
+        return format!("{}: {} ({})", said.severity(), said.message(), said.code().code());
+    }
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+/// A failure of a database that was opened.
+pub(super) fn failure(error: &Error) -> StoreError {
+    if error.code() == Some(&SqlState::DISK_FULL) {
+        StoreError::Full(told(error))
+    } else {
+        StoreError::Broken(told(error))
+    }
+}
+
+/// Whether the connection is gone, or the server is about to close it.
+pub(super) fn is_lost(error: &Error) -> bool {
+    match error.code() {
+        Some(code) => {
+            // Class 08 is about connections; 57P01 to 57P03 say that the server, or this session, is coming or going.
+            code.code().starts_with("08") || matches!(code.code(), "57P01" | "57P02" | "57P03" | "53300")
+        }
+        None => error.is_closed() || error.source().is_some_and(|source| source.is::<std::io::Error>()),
+    }
+}
+
+/// Whether the same transaction may well succeed when it is tried again.
+pub(super) fn may_succeed(error: &Error) -> bool {
+    // Class 40: rolled back for the sake of others. 55P03: a lock took too long. 25006: the server has become a standby.
+    let passing = |code: &str| code.starts_with("40") || matches!(code, "55P03" | "25006" | "25P03");
+    is_lost(error) || error.code().is_some_and(|code| passing(code.code()))
+}
+
+/// Whether an error that answers COMMIT means that nothing was committed. What is not known to mean that leaves it open.
+pub(super) fn is_refusal(error: &Error) -> bool {
+    let refusal = |code: &str| {
+        matches!(code, "40000" | "40001" | "40002" | "40P01")
+            || code.starts_with("23")
+            || code.starts_with("25")
+    };
+    error.code().is_some_and(|code| refusal(code.code()))
+}

@@ -1,0 +1,154 @@
+//! Sessions: connections with the statements they have prepared, and a few of them kept for readers.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error, NoTls, Row, Statement};
+
+use super::Address;
+use super::error::{failure, is_lost};
+use crate::StoreError;
+
+/// Readers at the same time. More of them would only wait for the same disk.
+const READERS: usize = 8;
+
+/// A connection, driven by a task of its own. When this is dropped the connection ends.
+pub(super) struct Session {
+    pub(super) client: Client,
+    /// By their text. To prepare one costs a way to the server and back, so it is done once.
+    prepared: Mutex<HashMap<&'static str, Statement>>,
+}
+
+impl Session {
+    /// Connects. Has to be called on the runtime of the adapter, which drives the connection.
+    pub(super) async fn connect(address: &Address) -> Result<Self, Error> {
+        let (client, connection) = address.config().connect(NoTls).await?;
+        tokio::spawn(async move {
+            // What it failed with is told to whoever waits for an answer.
+            let _ = connection.await;
+        });
+        Ok(Self { client, prepared: Mutex::default() })
+    }
+
+    pub(super) async fn statement(&self, sql: &'static str) -> Result<Statement, Error> {
+        let known = self.prepared.lock().unwrap_or_else(PoisonError::into_inner).get(sql).cloned();
+        if let Some(statement) = known {
+            return Ok(statement);
+        }
+        let statement = self.client.prepare(sql).await?;
+        let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(prepared.entry(sql).or_insert(statement).clone())
+    }
+
+    pub(super) async fn query(
+        &self,
+        sql: &'static str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Error> {
+        self.client.query(&self.statement(sql).await?, values).await
+    }
+
+    pub(super) async fn execute(
+        &self,
+        sql: &'static str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, Error> {
+        self.client.execute(&self.statement(sql).await?, values).await
+    }
+}
+
+/// Something to be done on a session. It is on the heap because the compiler can't yet see that what an asynchronous closure
+/// gives back may move between threads.
+pub(super) type Work<'s, T> = Pin<Box<dyn Future<Output = Result<T, ReadError>> + Send + 's>>;
+
+/// What a reader failed with.
+pub(super) enum ReadError {
+    /// The database, or the way to it.
+    Database(Error),
+    /// What it holds.
+    Content(StoreError),
+    /// Another jeton has the database.
+    Busy,
+}
+
+impl From<Error> for ReadError {
+    fn from(error: Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<StoreError> for ReadError {
+    fn from(error: StoreError) -> Self {
+        Self::Content(error)
+    }
+}
+
+impl ReadError {
+    pub(super) fn into_failure(self) -> StoreError {
+        match self {
+            Self::Database(error) => failure(&error),
+            Self::Content(error) => error,
+            Self::Busy => StoreError::Broken("another jeton has taken this database".to_owned()),
+        }
+    }
+}
+
+/// Sessions for readers: made when they are needed, and kept while they work.
+pub(super) struct Readers {
+    address: Address,
+    places: Semaphore,
+    idle: Mutex<Vec<Session>>,
+}
+
+impl Readers {
+    pub(super) fn new(address: Address) -> Self {
+        Self { address, places: Semaphore::new(READERS), idle: Mutex::default() }
+    }
+
+    /// Runs a query. A reading changes nothing, so one whose connection broke is tried again: on the other sessions that
+    /// were kept, which may have broken with it, and in the end on a new one.
+    pub(super) async fn read<T>(
+        &self,
+        query: impl for<'s> Fn(&'s Session) -> Work<'s, T> + Sync,
+    ) -> Result<T, StoreError> {
+        let _place = self.places.acquire().await.map_err(|error| StoreError::Broken(error.to_string()))?;
+        for _ in 0..=READERS {
+            let idle = self.idle().pop().filter(|session| !session.client.is_closed());
+            let session = match idle {
+                Some(session) => session,
+                None => self.fresh().await?,
+            };
+            match query(&session).await {
+                Err(ReadError::Database(error)) if is_lost(&error) => {}
+                answered => {
+                    // A transaction that broke off halfway ends with its session.
+                    if answered.is_ok() {
+                        self.idle().push(session);
+                    }
+                    return answered.map_err(ReadError::into_failure);
+                }
+            }
+        }
+        Err(StoreError::Broken("the connection to the database breaks again and again".to_owned()))
+    }
+
+    /// A session of one's own.
+    pub(super) async fn fresh(&self) -> Result<Session, StoreError> {
+        Session::connect(&self.address).await.map_err(|error| failure(&error))
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Session>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The pause before another attempt: short at first, never long.
+pub(super) async fn pause(attempt: u32) {
+    let millis = 10_u64.saturating_mul(1 << attempt.min(6)).min(500);
+    tokio::time::sleep(Duration::from_millis(millis)).await;
+}

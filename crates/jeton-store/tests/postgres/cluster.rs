@@ -1,0 +1,188 @@
+//! A PostgreSQL of this test process: made in a directory of its own, reached by a socket in it, gone with the process.
+
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use jeton_store::Postgres;
+use jeton_store::postgres::Address;
+use pollster::block_on;
+use tokio_postgres::NoTls;
+
+/// Nothing that is left behind here is worth a wait for a disk.
+const SETTINGS: &str = "-c listen_addresses= -c fsync=off -c max_connections=200 -c autovacuum=off";
+
+/// Starts a server, waits until the test process has ended, however it ended, and stops it and takes its directory away.
+const KEEPER: &str = r#"
+"$1/pg_ctl" -D "$2/data" -s -w -l "$2/log" -o "-k $2 $3" start && echo started
+read -r _
+"$1/pg_ctl" -D "$2/data" -s -m immediate stop
+rm -rf "$2"
+"#;
+
+struct Cluster {
+    sockets: PathBuf,
+    /// What the keeper reads from: it ends with this process.
+    _open: ChildStdin,
+}
+
+static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// An empty database, if this machine has PostgreSQL.
+pub(crate) struct Database {
+    name: String,
+    sockets: PathBuf,
+}
+
+impl Database {
+    pub(crate) fn new() -> Option<Self> {
+        let cluster = CLUSTER.get_or_init(Cluster::start).as_ref()?;
+        let name = format!("case_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        sql_in(&cluster.sockets, "postgres", &format!("CREATE DATABASE {name}"));
+        Some(Self { name, sockets: cluster.sockets.clone() })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The socket of the server.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.sockets.join(".s.PGSQL.5432")
+    }
+
+    pub(crate) fn address(&self) -> Address {
+        self.address_by(&self.sockets)
+    }
+
+    /// The address of the database by a socket in another directory.
+    pub(crate) fn address_by(&self, sockets: &Path) -> Address {
+        let sockets = sockets.display();
+        format!("postgres:///{}?host={sockets}&user=postgres&password=hunter2", self.name).parse().unwrap()
+    }
+
+    pub(crate) fn open(&self) -> Postgres {
+        block_on(Postgres::open(&self.address(), "process 4711, listening on 127.0.0.1:8080")).unwrap()
+    }
+
+    pub(crate) fn open_shared(&self) -> Postgres {
+        block_on(Postgres::open_shared(&self.address())).unwrap()
+    }
+
+    /// The message of a refusal to open.
+    pub(crate) fn refusal(&self) -> String {
+        match block_on(Postgres::open(&self.address(), "a test")) {
+            Ok(_) => panic!("this should not have opened"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    /// Runs SQL past the store; gives back the first column of what it finds.
+    pub(crate) fn sql(&self, sql: &str) -> Vec<String> {
+        sql_in(&self.sockets, &self.name, sql)
+    }
+
+    /// Ends every other session on this database.
+    pub(crate) fn end_sessions(&self) {
+        self.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        );
+    }
+}
+
+fn sql_in(sockets: &Path, database: &str, sql: &str) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut config = tokio_postgres::Config::new();
+        config.host_path(sockets).user("postgres").dbname(database);
+        let (client, connection) = config.connect(NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let answered = client.simple_query(sql).await.unwrap();
+        let first = |message| match message {
+            tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        };
+        answered.into_iter().filter_map(first).collect()
+    })
+}
+
+impl Cluster {
+    /// `None`, said aloud, where there is no PostgreSQL.
+    fn start() -> Option<Self> {
+        let Some(programs) = programs() else {
+            left_out(
+                "PostgreSQL: scripts/test installs it (postgresql-15), or JETON_TEST_POSTGRES_BIN says where it is",
+            );
+            return None;
+        };
+        let directory = tempfile::tempdir().unwrap().keep();
+        let data = directory.join("data");
+        if rustix::process::geteuid().is_root() {
+            // PostgreSQL does not run as root.
+            let [user, group] = ["-u", "-g"].map(|what| {
+                let told = Command::new("id").args([what, "postgres"]).output().unwrap();
+                String::from_utf8(told.stdout).unwrap().trim().parse().unwrap()
+            });
+            chown(&directory, Some(user), Some(group)).unwrap();
+        }
+        let made = as_anyone(&programs.join("initdb"))
+            .args([
+                "--auth=trust",
+                "--username=postgres",
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+                "--no-sync",
+                "-D",
+            ])
+            .arg(&data)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{made:?}");
+        let mut keeper = as_anyone(Path::new("sh"))
+            .args(["-c", KEEPER, "keeper"])
+            .arg(&programs)
+            .arg(&directory)
+            .arg(SETTINGS)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(keeper.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "started\n", "see {}", directory.join("log").display());
+        Some(Self { sockets: directory, _open: keeper.stdin.take().unwrap() })
+    }
+}
+
+/// The program, as a user whom PostgreSQL serves.
+fn as_anyone(program: &Path) -> Command {
+    let mut command;
+    if rustix::process::geteuid().is_root() {
+        command = Command::new("setpriv");
+        command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(program);
+    } else {
+        command = Command::new(program);
+    }
+    command.current_dir("/");
+    command
+}
+
+/// The directory of PostgreSQL's programs.
+fn programs() -> Option<PathBuf> {
+    let named = std::env::var_os("JETON_TEST_POSTGRES_BIN").map(PathBuf::from);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let debian = PathBuf::from("/usr/lib/postgresql/15/bin");
+    let places = named.into_iter().chain(std::env::split_paths(&path)).chain([debian]);
+    places.into_iter().find(|place| place.join("initdb").exists() && place.join("pg_ctl").exists())
+}
+
+/// Says what was not tested. In CI that is a failure.
+fn left_out(what: &str) {
+    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "in CI nothing may be left out: {what}");
+    println!("LEFT OUT: {what}");
+}
