@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "what can't be unwrapped here is a failure of the test")]
 
 #[path = "postgres/cluster.rs"]
+#[allow(dead_code, reason = "the tests of the program use it too, and each a part of it")]
 mod cluster;
 #[path = "postgres/connections.rs"]
 mod connections;

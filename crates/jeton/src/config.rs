@@ -192,6 +192,11 @@ impl<'a> Resolver<'a> {
         let FilePath(data_dir) = self.take(&setting::DATA_DIR)?;
         let embedded = Database::Sqlite(data_dir.join("jeton.db"));
         let database = self.take_or(&setting::DATABASE, || embedded)?;
+        if database.is_secret()
+            && let Some(entry) = self.entries.last_mut()
+        {
+            entry.text = None;
+        }
         let kept = data_dir.join("server-key");
         let server_key = match self.secret(&setting::SERVER_KEY_FILE, &setting::SERVER_KEY)? {
             // Naming the place where it would be kept anyway says nothing new, as a file that `config check` wrote does.

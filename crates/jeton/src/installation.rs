@@ -1,6 +1,5 @@
 //! An installation: a database and the key that belongs to it, brought together and started.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use jeton_core::change::Revision;
@@ -8,7 +7,7 @@ use jeton_core::limits::Limits;
 use jeton_core::rule::Mint;
 use jeton_core::secret::SecretFormat;
 use jeton_service::Service;
-use jeton_store::{Sqlite, Store};
+use jeton_store::{Postgres, Sqlite, Store};
 
 use crate::config::Storage;
 use crate::config::value::Database;
@@ -32,22 +31,26 @@ pub(crate) struct Plan<'a> {
 /// steps leaves what the next start can go on from: an empty database; then a key that no database knows yet; then a
 /// database that knows its key.
 pub(crate) async fn open(plan: Plan<'_>, entropy: &Arc<SystemEntropy>) -> Result<Service, Fault> {
-    let Database::Sqlite(path) = &plan.storage.database;
-    let store: Arc<dyn Store> = Arc::new(Sqlite::open(path, plan.holder)?);
+    let database = &plan.storage.database;
+    let store: Arc<dyn Store> = match database {
+        Database::Sqlite(path) => Arc::new(Sqlite::open(path, plan.holder)?),
+        Database::Postgres(address) => Arc::new(Postgres::open(address, plan.holder).await?),
+    };
     let empty = store.changes(Revision::ZERO, 1).await?.is_empty();
-    let key = key::obtain(&plan.storage.server_key, For { path, empty }, entropy)?;
+    let key = key::obtain(&plan.storage.server_key, For { name: database, empty }, entropy)?;
     let mint = Mint { format: plan.format.clone(), key };
     let entropy = Arc::clone(entropy);
     Ok(Service::start(store, mint, plan.limits, Arc::new(SystemClock), entropy).await?)
 }
 
-/// Refuses a database that is not there, for commands that have no business making one.
-pub(crate) fn must_exist(database: &Path) -> Result<(), Fault> {
-    if database.exists() {
-        return Ok(());
+/// Refuses a database that is not there, for commands that have no business making one. One on PostgreSQL somebody has
+/// made on purpose.
+pub(crate) fn must_exist(database: &Database) -> Result<(), Fault> {
+    match database {
+        Database::Sqlite(path) if !path.exists() => Err(Fault::failed(format!(
+            "there is no database at {}: name the data directory of your server with --data-dir",
+            path.display()
+        ))),
+        Database::Sqlite(_) | Database::Postgres(_) => Ok(()),
     }
-    Err(Fault::failed(format!(
-        "there is no database at {}: name the data directory of your server with --data-dir",
-        database.display()
-    )))
 }

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::config::KeySource;
 use crate::config::secret::{SecretSource, read_file};
+use crate::config::value::Database;
 use crate::fault::Fault;
 use crate::private_file;
 use crate::system::SystemEntropy;
@@ -15,7 +16,7 @@ use crate::system::SystemEntropy;
 /// The database that a key is for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct For<'a> {
-    pub(crate) path: &'a Path,
+    pub(crate) name: &'a Database,
     /// Whether nothing was ever committed to it. Only then is a key made: a new one for an old database would refuse
     /// every token in it.
     pub(crate) empty: bool,
@@ -36,7 +37,10 @@ pub(crate) fn obtain(
                 "the server key {} is missing, and without it no token in {} can be verified: put it back from a backup, \
                  or name the right file with --server-key-file",
                 path.display(),
-                database.path.display()
+                match database.name {
+                    Database::Sqlite(path) => path.display().to_string(),
+                    Database::Postgres(address) => address.to_string(),
+                }
             ))),
             Err(error) => Err(Fault::failed(format!(
                 "the server key {} cannot be read ({error}): check that this user may read it",

@@ -60,7 +60,7 @@ fn every_setting_stands_in_the_help_of_serve_with_its_variable_and_default() {
     for expected in [
         "--listen <ADDRESS> Where to listen: HOST:PORT, [IPV6]:PORT or unix:PATH [env: JETON_LISTEN] [default: \
          127.0.0.1:8080]",
-        "--database <URL> The database, as sqlite:PATH [env: JETON_DATABASE_URL] [default: jeton.db in the data \
+        "--database <URL> The database, as sqlite:PATH or postgres://… [env: JETON_DATABASE_URL] [default: jeton.db in the data \
          directory]",
         "[env: JETON_OWNER_EMAIL] [default: owner@localhost]",
     ] {

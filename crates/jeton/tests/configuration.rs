@@ -141,10 +141,10 @@ fn what_cannot_be_understood_is_refused_with_its_place() {
         )
     );
     assert_eq!(
-        flag("--database", "postgres://me:hunter2@db/jeton"),
+        flag("--database", "postgres://me:hunter2@db/jeton?sslmode=require"),
         usage(
-            "--database: PostgreSQL comes in a later version: leave this out to use the embedded database, or write \
-             sqlite:PATH"
+            "--database: this version of jeton speaks to PostgreSQL without TLS, and the address asks for it: reach the \
+             database by a socket or a network of its own and write sslmode=disable"
         )
     );
     assert_eq!(

@@ -14,6 +14,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
     config: Config,
+    /// As it was given, if nothing in it is secret.
+    open: Option<String>,
 }
 
 /// A text that is no address. It is not repeated: it may hold a password.
@@ -42,6 +44,11 @@ pub enum BadAddress {
 }
 
 impl Address {
+    /// Whether there is a password in it. What is written of such an address is not the whole of it.
+    pub fn is_secret(&self) -> bool {
+        self.open.is_none()
+    }
+
     pub(super) fn config(&self) -> &Config {
         &self.config
     }
@@ -73,12 +80,16 @@ impl FromStr for Address {
         if config.get_application_name().is_none() {
             config.application_name("jeton");
         }
-        Ok(Self { config })
+        let open = config.get_password().is_none().then(|| text.to_owned());
+        Ok(Self { config, open })
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(open) = &self.open {
+            return f.write_str(open);
+        }
         f.write_str("postgres://")?;
         for (number, host) in self.config.get_hosts().iter().enumerate() {
             if number > 0 {
@@ -112,10 +123,19 @@ mod tests {
     fn addresses() {
         let cases = [
             ("postgres://jeton:hunter2@db.example:5433/tokens", Ok("postgres://db.example:5433/tokens")),
-            ("postgresql://jeton@db/tokens?sslmode=disable", Ok("postgres://db/tokens")),
-            ("postgres:///tokens?host=/run/postgresql&user=jeton", Ok("postgres:///run/postgresql/tokens")),
-            ("postgres://a,b/tokens?target_session_attrs=read-write", Ok("postgres://a,b/tokens")),
-            ("postgres://[::1]/tokens", Ok("postgres://[::1]/tokens")),
+            (
+                "postgres:///tokens?host=/run/postgresql&password=hunter2",
+                Ok("postgres:///run/postgresql/tokens"),
+            ),
+            (
+                "postgres://u:hunter2@a,b/tokens?target_session_attrs=read-write",
+                Ok("postgres://a:5432,b:5432/tokens"),
+            ),
+            ("postgres://u:hunter2@[::1]/tokens", Ok("postgres://[::1]:5432/tokens")),
+            (
+                "postgresql://jeton@db/tokens?sslmode=disable",
+                Ok("postgresql://jeton@db/tokens?sslmode=disable"),
+            ),
             ("postgres://db/tokens?sslmode=require", Err(BadAddress::Tls)),
             ("postgres://db/tokens?sslmode=verify-full", Err(BadAddress::Tls)),
             ("postgres://db", Err(BadAddress::NoDatabase)),

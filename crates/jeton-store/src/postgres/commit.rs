@@ -1,5 +1,7 @@
 //! The writer: commits groups in one transaction each, and finds out what became of one whose answer was lost.
 
+use std::time::{Duration, Instant};
+
 use jeton_core::change::{Change, Proposal, Revision};
 use tokio_postgres::Error;
 
@@ -11,8 +13,8 @@ use super::write::{self, revision_number};
 use super::{Address, read, row};
 use crate::{Outcome, StoreError};
 
-/// Some twenty seconds with the pauses between: as long as a standby takes to become the primary.
-const ATTEMPTS: u32 = 40;
+/// How long something is tried again: as long as a standby takes to become the primary.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a session needs to write. Nobody is kept waiting for long by a jeton that has gone silent; and where answers are
 /// given before they are durable, jeton's are not. (Whoever asks for more than `on` keeps it.)
@@ -53,7 +55,7 @@ impl Writer {
 
     pub(super) async fn commit(&mut self, proposals: &[Proposal]) -> Result<Vec<Outcome>, StoreError> {
         self.settle().await?;
-        let mut attempt = 0;
+        let (begun, mut attempt) = (Instant::now(), 0);
         loop {
             let error = match self.attempt(proposals).await {
                 Ok(outcomes) => return Ok(outcomes),
@@ -66,7 +68,7 @@ impl Writer {
                     error.into()
                 }
             };
-            if attempt >= ATTEMPTS || !is_passing(&error) {
+            if begun.elapsed() >= PATIENCE || !is_passing(&error) {
                 return Err(error.into_failure());
             }
             attempt += 1;
@@ -80,13 +82,13 @@ impl Writer {
         &mut self,
         work: impl for<'s> Fn(&'s Session) -> Work<'s, T> + Sync,
     ) -> Result<T, StoreError> {
-        let mut attempt = 0;
+        let (begun, mut attempt) = (Instant::now(), 0);
         loop {
             let error = match self.try_aside(&work).await {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
-            if attempt >= ATTEMPTS || !is_passing(&error) {
+            if begun.elapsed() >= PATIENCE || !is_passing(&error) {
                 return Err(error.into_failure());
             }
             attempt += 1;
@@ -151,7 +153,9 @@ impl Writer {
         let mut ground = ground::begin(session, proposals).await?;
         if self.guard.is_some() && self.head.is_some_and(|head| head != ground.head) {
             return Err(StoreError::Broken(
-                "another jeton has written to this database: stop it, and start this one again".to_owned(),
+                "this database is not where this jeton left it: another one has written to it, or it went back in time; stop \
+                 the other one, and start this one again"
+                    .to_owned(),
             )
             .into());
         }
@@ -190,13 +194,13 @@ impl Writer {
 
     /// Whether these changes were committed.
     async fn find_out(&mut self, changes: &[Change]) -> Result<bool, StoreError> {
-        let mut attempt = 0;
+        let (begun, mut attempt) = (Instant::now(), 0);
         loop {
             let error = match self.try_find_out(changes).await {
                 Ok(found) => return Ok(found),
                 Err(error) => error,
             };
-            if attempt >= ATTEMPTS || !is_passing(&error) {
+            if begun.elapsed() >= PATIENCE || !is_passing(&error) {
                 let error = error.into_failure();
                 return Err(StoreError::Broken(format!(
                     "whether a change was committed is not known: {error}"

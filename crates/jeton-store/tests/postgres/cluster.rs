@@ -61,8 +61,16 @@ impl Database {
 
     /// The address of the database by a socket in another directory.
     pub(crate) fn address_by(&self, sockets: &Path) -> Address {
-        let sockets = sockets.display();
-        format!("postgres:///{}?host={sockets}&user=postgres&password=hunter2", self.name).parse().unwrap()
+        self.url_by(sockets).parse().unwrap()
+    }
+
+    /// The address as an operator writes it. The server does not ask for the password.
+    pub(crate) fn url(&self) -> String {
+        self.url_by(&self.sockets)
+    }
+
+    fn url_by(&self, sockets: &Path) -> String {
+        format!("postgres:///{}?host={}&user=postgres&password=hunter2", self.name, sockets.display())
     }
 
     pub(crate) fn open(&self) -> Postgres {

@@ -58,7 +58,9 @@ fn one_that_is_not_alone_any_more_writes_nothing() {
     let mut issuer = Issuer::found(&alone);
     let other = database.open_shared();
     let last = issuer.issue(&other, 1);
-    let told = "another jeton has written to this database: stop it, and start this one again".to_owned();
+    let told = "this database is not where this jeton left it: another one has written to it, or it went back in time; stop \
+                the other one, and start this one again"
+        .to_owned();
     for _ in 0..2 {
         assert_eq!(issuer.try_issue(&alone, 2), Err(StoreError::Broken(told.clone())));
     }

@@ -13,8 +13,13 @@ use crate::installation;
 
 pub(crate) fn run(layers: &Layers, to: &Path) -> Result<(), Fault> {
     let storage = Resolver::new(layers).storage()?;
-    let Database::Sqlite(from) = &storage.database;
-    installation::must_exist(from)?;
+    installation::must_exist(&storage.database)?;
+    let Database::Sqlite(from) = &storage.database else {
+        return Err(Fault::failed(format!(
+            "{} is on PostgreSQL, which copies itself: use pg_dump, and keep the server key with the copy",
+            storage.database
+        )));
+    };
     if to.exists() {
         return Err(Fault::failed(format!(
             "{} exists already, and a backup overwrites nothing: give the new file another name",

@@ -20,7 +20,7 @@ pub(crate) fn run(layers: &Layers, email: &str) -> Result<(), Fault> {
     let (storage, format) = (resolver.storage()?, resolver.format()?);
     logging::start(resolver.logging()?);
     data_dir::check_owner(&storage.data_dir)?;
-    installation::must_exist(storage.database.path())?;
+    installation::must_exist(&storage.database)?;
     let entropy = Arc::new(SystemEntropy::new()?);
     let since = utc(SystemClock.now());
     let holder = format!("process {}, running `jeton recover`, since {since}", std::process::id());

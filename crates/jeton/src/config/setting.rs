@@ -116,7 +116,7 @@ pub(crate) const DATA_DIR: Setting = Setting::new(
 .default("./jeton-data");
 
 pub(crate) const DATABASE: Setting =
-    Setting::new("database", "JETON_DATABASE_URL", "URL", "The database, as sqlite:PATH")
+    Setting::new("database", "JETON_DATABASE_URL", "URL", "The database, as sqlite:PATH or postgres://…")
         .depends("jeton.db in the data directory");
 
 pub(crate) const SERVER_KEY_FILE: Setting = Setting::new(

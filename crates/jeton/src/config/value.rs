@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use ipnet::IpNet;
 
 use jeton_core::secret::SecretFormat;
 use jeton_server::http::rate_limit::RateLimit;
+use jeton_store::postgres::Address;
 use tracing::level_filters::LevelFilter;
 
 /// A text that is no value of the kind. What it says is all there is to say.
@@ -46,13 +47,17 @@ impl fmt::Display for FilePath {
 pub(crate) enum Database {
     /// The embedded one, in this file.
     Sqlite(PathBuf),
+    /// One on PostgreSQL.
+    Postgres(Box<Address>),
 }
 
 impl Database {
-    /// Where it is.
-    pub(crate) fn path(&self) -> &Path {
-        let Self::Sqlite(path) = self;
-        path
+    /// Whether there is a password in it, which is not written.
+    pub(crate) fn is_secret(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Postgres(address) => address.is_secret(),
+        }
     }
 }
 
@@ -69,20 +74,25 @@ impl FromStr for Database {
                 )),
                 path => Ok(Self::Sqlite(path.into())),
             },
-            "postgres" | "postgresql" => Err(BadValue(
-                "PostgreSQL comes in a later version: leave this out to use the embedded database, or write \
-                 sqlite:PATH"
+            "postgres" | "postgresql" => {
+                let address = text.parse::<Address>().map_err(|error| BadValue(error.to_string()))?;
+                Ok(Self::Postgres(Box::new(address)))
+            }
+            // The text is not repeated: a URL of another database may hold a password.
+            _ => Err(BadValue(
+                "that is not a database that jeton knows: write sqlite:PATH or postgres://USER@HOST/DATABASE"
                     .to_owned(),
             )),
-            // The text is not repeated: a URL of another database may hold a password.
-            _ => Err(BadValue("that is not a database that jeton knows: write sqlite:PATH".to_owned())),
         }
     }
 }
 
 impl fmt::Display for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sqlite:{}", self.path().display())
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(address) => address.fmt(f),
+        }
     }
 }
 
@@ -393,12 +403,19 @@ mod tests {
             ("sqlite://here.db", Some("sqlite:here.db")),
             ("sqlite:", None),
             ("sqlite::memory:", None),
-            ("postgres://host/jeton", None),
+            ("postgres://me@host/jeton", Some("postgres://me@host/jeton")),
+            ("postgresql://host/jeton?sslmode=disable", Some("postgresql://host/jeton?sslmode=disable")),
+            ("postgres://me:hunter2@host/jeton", Some("postgres://host/jeton")),
+            ("postgres://host/jeton?sslmode=require", None),
+            ("postgres://host", None),
             ("here.db", None),
             ("", None),
         ]);
-        let refusal = "mysql://root:hunter2@host/x".parse::<Database>().unwrap_err();
-        assert!(!refusal.to_string().contains("hunter2"), "{refusal}");
+        for text in ["mysql://root:hunter2@host/x", "postgres://root:hunter2@host/x?hunter2=1"] {
+            let refusal = text.parse::<Database>().unwrap_err();
+            assert!(!refusal.to_string().contains("hunter2"), "{refusal}");
+        }
+        assert!("postgres://me:hunter2@host/jeton".parse::<Database>().unwrap().is_secret());
     }
 
     #[test]

@@ -1,0 +1,52 @@
+//! The program on PostgreSQL: it starts, keeps what it answered, says who has the database, and never its password.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../../jeton-store/tests/postgres/cluster.rs"]
+#[allow(dead_code, reason = "the tests of the store use it too, and each a part of it")]
+mod cluster;
+mod support;
+
+use cluster::Database;
+use support::{Server, jeton, owner_token, run, serve};
+use tempfile::tempdir;
+
+const URL: &str = "JETON_DATABASE_URL";
+
+#[test]
+fn a_server_on_postgresql_is_there_again_after_a_restart() {
+    let Some(database) = Database::new() else { return };
+    let (one, other) = (tempdir().unwrap(), tempdir().unwrap());
+    let start = || Server::start_with(serve(one.path()).env(URL, database.url()));
+    let server = start();
+    let secret = owner_token(one.path());
+    assert_eq!(server.status_for(&secret), 200);
+
+    let second = run(serve(other.path()).env(URL, database.url()));
+    let (told, code) = second.error();
+    let begins = format!("the database {} is in use by another jeton (process ", database.address());
+    assert!(told.starts_with(&begins) && code == 1, "{second:?}");
+
+    let ended = server.stop();
+    let again = start();
+    assert_eq!(again.status_for(&secret), 200);
+    for said in [ended.stderr, again.stop().stderr, second.stderr] {
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+    assert!(!one.path().join("jeton.db").exists(), "nothing is kept beside it but the key");
+}
+
+#[test]
+fn commands_know_what_is_not_theirs() {
+    let Some(database) = Database::new() else { return };
+    let dir = tempdir().unwrap();
+    let copy = dir.path().join("copy");
+    let (told, code) = run(jeton(&["backup"]).arg(&copy).env(URL, database.url())).error();
+    let expected = format!(
+        "{} is on PostgreSQL, which copies itself: use pg_dump, and keep the server key with the copy",
+        database.address()
+    );
+    assert_eq!((told, code), (expected, 1));
+    let checked = run(jeton(&["config", "check"]).env(URL, database.url())).success();
+    let masked = checked.lines().any(|line| line.starts_with("# database = \"********\""));
+    assert!(masked && !checked.contains("hunter2"), "{checked}");
+}
