@@ -92,7 +92,9 @@ pub(super) fn is_lost(error: &Error) -> bool {
             // Class 08 is about connections; 57P01 to 57P03 say that the server, or this session, is coming or going.
             code.code().starts_with("08") || matches!(code.code(), "57P01" | "57P02" | "57P03" | "53300")
         }
-        None => error.is_closed() || error.source().is_some_and(|source| source.is::<std::io::Error>()),
+        None => {
+            error.is_closed() || error.source().is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
+        }
     }
 }
 

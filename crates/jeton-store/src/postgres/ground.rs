@@ -144,7 +144,7 @@ pub(super) async fn begin(session: &Session, proposals: &[Proposal]) -> Result<G
     let (of_accounts, of_tokens): (Values<'_>, Values<'_>) = (&[&sought.accounts], &[&sought.tokens]);
     // They run in this order, each with its own view of what is committed: so all that are asked after the lock see
     // whatever its last holder wrote.
-    let (_, head, accounts, members, roles, tokens) = tokio::try_join!(
+    let ((), head, accounts, members, roles, tokens) = tokio::try_join!(
         biased;
         session.client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED"),
         session.query(LOCK_HEAD, &[]),

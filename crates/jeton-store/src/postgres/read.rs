@@ -8,7 +8,7 @@ use tokio::sync::mpsc::Sender;
 use tokio_postgres::Row;
 
 use super::row::{
-    change_from, credential_from, instant, member_from, optional_instant, revision, role_from, stored_token,
+    change_from, credential_from, member_from, optional_instant, revision, role_from, stored_token,
 };
 use super::session::{ReadError, Session};
 use super::text::email_key;
@@ -107,7 +107,7 @@ pub(super) async fn snapshot(session: &Session, to: &Sender<Part>) -> Result<Rev
     let head = head.first().ok_or_else(|| unreadable("database without a last revision"))?;
     let head = revision(head, 0)?;
     let count = session.query("SELECT count(*) FROM tokens", &[]).await?;
-    let count = count.first().map_or(Ok(0), |row| instant(row, 0).map(|count| count.as_millis()))?;
+    let count: i64 = count.first().map_or(Ok(0), |row| row.try_get(0))?;
     hand(to, Part::Tokens(count.unsigned_abs())).await?;
     pages(session, MEMBERS, to, |row| member_from(row).map(Record::Member)).await?;
     pages(session, ROLES, to, |row| role_from(row).map(Record::Role)).await?;

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -25,8 +25,8 @@ rm -rf "$2"
 
 struct Cluster {
     sockets: PathBuf,
-    /// What the keeper reads from: it ends with this process.
-    _open: ChildStdin,
+    /// What it reads from ends with this process.
+    _keeper: Child,
 }
 
 static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
@@ -163,7 +163,7 @@ impl Cluster {
         let mut line = String::new();
         BufReader::new(keeper.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert_eq!(line, "started\n", "see {}", directory.join("log").display());
-        Some(Self { sockets: directory, _open: keeper.stdin.take().unwrap() })
+        Some(Self { sockets: directory, _keeper: keeper })
     }
 }
 
@@ -190,6 +190,7 @@ fn programs() -> Option<PathBuf> {
 }
 
 /// Says what was not tested. In CI that is a failure.
+#[allow(clippy::print_stdout, reason = "a test may say what it leaves out")]
 fn left_out(what: &str) {
     assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "in CI nothing may be left out: {what}");
     println!("LEFT OUT: {what}");
