@@ -405,7 +405,6 @@ mod tests {
             ("sqlite::memory:", None),
             ("postgres://me@host/jeton", Some("postgres://me@host/jeton")),
             ("postgresql://host/jeton?sslmode=disable", Some("postgresql://host/jeton?sslmode=disable")),
-            ("postgres://me:hunter2@host/jeton", Some("postgres://host/jeton")),
             ("postgres://host/jeton?sslmode=require", None),
             ("postgres://host", None),
             ("here.db", None),
@@ -415,7 +414,9 @@ mod tests {
             let refusal = text.parse::<Database>().unwrap_err();
             assert!(!refusal.to_string().contains("hunter2"), "{refusal}");
         }
-        assert!("postgres://me:hunter2@host/jeton".parse::<Database>().unwrap().is_secret());
+        // What is secret in an address is not written.
+        let kept = "postgres://me:hunter2@host/jeton".parse::<Database>().unwrap();
+        assert!(kept.is_secret() && !kept.to_string().contains("hunter2"), "{kept}");
     }
 
     #[test]
