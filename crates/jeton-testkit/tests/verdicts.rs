@@ -557,3 +557,48 @@ fn base64(bytes: &[u8]) -> String {
     });
     encoded.collect()
 }
+
+/// What one token may ask in ten seconds is no bound for a service that asks for each of its own requests.
+#[tokio::test]
+async fn who_asks_about_others_is_not_counted() {
+    let limit = jeton_server::http::rate_limit::RateLimit { requests: 3, window: Duration::from_secs(10) };
+    let settings = Settings { token_requests: limit, ..Settings::default() };
+    let jeton = Jeton::with(settings, Limits::default()).await;
+    let owner = jeton.owner.secret.clone();
+    let question = json!({ "secret": owner }).to_string();
+    let headers = [("authorization", owner.as_str()), ("content-type", "application/x-www-form-urlencoded")];
+    for _ in 0..20 {
+        jeton.call(&owner, "POST", "/verify", Some(&question)).await.expect(200);
+        jeton.send("POST", "/oauth2/introspect", &headers, format!("token={owner}")).await.expect(200);
+        jeton.send("GET", "/verify/x-forwarded", &headers[..1], "").await.expect(200);
+    }
+    for _ in 0..3 {
+        jeton.call(&owner, "GET", "/api/v2/caller-identity", None).await.expect(200);
+    }
+    jeton.call(&owner, "GET", "/api/v2/caller-identity", None).await.expect(429);
+}
+
+/// Whoever guesses through a gateway is held up, and nobody else behind it.
+#[tokio::test]
+async fn a_guesser_behind_a_gateway_is_held_up_alone() {
+    let limit = jeton_server::http::rate_limit::RateLimit { requests: 3, window: Duration::from_secs(10) };
+    let settings = Settings { failed_authentications: limit, ..Settings::default() };
+    let jeton = Jeton::with(settings, Limits::default()).await;
+    let ask = async |secret: &str, from: &str, query: &str| {
+        let headers = [("authorization", secret), ("x-forwarded-for", from)];
+        jeton.send("GET", &format!("/verify/x-forwarded{query}"), &headers, "").await
+    };
+    let (bad, owner) = ("nothing-that-anybody-has-ever-issued", jeton.owner.secret.clone());
+    for _ in 0..3 {
+        ask(bad, "192.0.2.7", "").await.expect(401);
+    }
+    let held_up = ask(bad, "192.0.2.7", "").await.expect(429);
+    assert!(held_up.header("retry-after").is_some());
+    ask(bad, "192.0.2.7", "?on_limit=401").await.expect(401);
+    ask(bad, "192.0.2.7", "?on_limit=403").await.expect(403);
+    // What stands before the nearest address anybody can have written.
+    ask(bad, "198.51.100.1, 192.0.2.7", "").await.expect(429);
+    ask(bad, "192.0.2.8", "").await.expect(401);
+    ask(&owner, "192.0.2.7", "").await.expect(200);
+    ask(bad, "192.0.2.7", "?on_limit=200").await.expect(400);
+}

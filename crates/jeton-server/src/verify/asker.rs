@@ -31,7 +31,7 @@ impl Asker {
             return Ok(Self::Gateway);
         }
         let credential = headers.get(CREDENTIAL).and_then(|value| value.to_str().ok());
-        let session = shared.gate.admit_secret(&shared.service, credential, peer)?.session;
+        let session = shared.gate.identify(&shared.service, credential, peer)?;
         shared.service.require_verifier(&session)?;
         Ok(Self::Session(session))
     }

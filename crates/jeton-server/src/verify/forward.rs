@@ -16,6 +16,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jeton_core::policy::Resource;
 use jeton_service::{Requirement, Verdict, Verified};
+use serde_json::json;
 
 use super::asker::{Asker, client_of};
 use super::{NO_STORE, Need, headers};
@@ -24,7 +25,7 @@ use crate::gate::{Prefers, presented};
 use crate::http::listen::Peer;
 use crate::http::query::Query;
 use crate::metrics::Surface;
-use crate::operations::tell;
+use crate::operations::{challenge, problem, retry_after, tell};
 use crate::trouble::Trouble;
 
 const ORIGINAL_METHOD: [HeaderName; 1] = [HeaderName::from_static("x-original-method")];
@@ -160,14 +161,22 @@ fn cacheable_for(shared: &Shared, verified: Option<&Verified>) -> Option<u64> {
 }
 
 fn refused(trouble: &Trouble, query: Query<'_>) -> Response {
-    let mut response = tell(trouble);
-    if response.status() == StatusCode::TOO_MANY_REQUESTS
-        && let Ok(status) = on_limit(query)
-    {
-        *response.status_mut() = status;
+    let response = tell(trouble);
+    match on_limit(query) {
+        Ok(instead) if response.status() == StatusCode::TOO_MANY_REQUESTS && instead != response.status() => {
+            let mut said = problem(instead, TOO_MANY, json!({}));
+            retry_after(&mut said, trouble);
+            if instead == StatusCode::UNAUTHORIZED {
+                // RFC 9110, section 15.5.2: every 401 has a challenge.
+                challenge(&mut said, &Trouble::NoSecret);
+            }
+            said
+        }
+        _ => response,
     }
-    response
 }
+
+const TOO_MANY: &str = "Too many failed attempts: check the token, and wait as long as Retry-After says";
 
 /// What to say in place of 429, which some gateways can't pass on.
 fn on_limit(query: Query<'_>) -> Result<StatusCode, Trouble> {

@@ -199,8 +199,8 @@ fn asker(stranger: &Stranger, in_form: Option<Zeroizing<String>>) -> Result<Sess
     let credential = credential(headers, in_form)?;
     let basic = credential.as_ref().is_some_and(|credential| credential.basic);
     let presented = credential.as_ref().map(|credential| credential.secret.as_str());
-    match shared.gate.admit_secret(&shared.service, presented, *peer) {
-        Ok(admitted) => Ok(admitted.session),
+    match shared.gate.identify(&shared.service, presented, *peer) {
+        Ok(session) => Ok(session),
         Err(Trouble::NoSecret | Trouble::BadSecret) if as_client || basic => Err(Answer::client(basic)),
         Err(trouble) => Err(Answer::Other(trouble)),
     }
