@@ -41,8 +41,7 @@ impl Asker {
 /// further left anybody can have written.
 pub(super) fn client_of(shared: &Arc<Shared>, headers: &HeaderMap, peer: Peer) -> Peer {
     let trusts = |address| shared.settings.verify.trusts(address);
-    let Some(nearest) = peer.ip() else { return peer };
-    if !trusts(nearest) {
+    if peer.ip().is_some_and(|nearest| !trusts(nearest)) {
         return peer;
     }
     let lines = headers.get_all(FORWARDED_FOR).into_iter().filter_map(|value| value.to_str().ok());
