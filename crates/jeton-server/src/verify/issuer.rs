@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::http::HeaderName;
 use axum::http::header::HOST;
+use axum::http::uri::Authority;
 use jeton_core::secret::MIN_FOREIGN;
 
 use super::asker::is_trusted;
@@ -37,7 +38,7 @@ pub(super) fn of(shared: &Arc<Shared>, request: &Request) -> String {
         _ => "http",
     };
     // HTTP/2 has no Host, and a request line with a whole address overrules it (RFC 9112, section 3.2.2).
-    let asked = request.uri().authority().map(|authority| authority.as_str());
+    let asked = request.uri().authority().map(Authority::as_str);
     let candidates = [forwarded(&FORWARDED_HOST), asked, header(&HOST)];
     let host = candidates.into_iter().flatten().find(|text| is_host(text)).unwrap_or("localhost");
     format!("{scheme}://{host}")

@@ -234,7 +234,7 @@ struct Answer {
     description: String,
     challenge: Option<&'static str>,
     /// What else a client is to know: when to try again.
-    trouble: Option<Trouble>,
+    trouble: Option<Box<Trouble>>,
 }
 
 impl Answer {
@@ -271,7 +271,7 @@ impl Answer {
             (status, _) if status.is_server_error() => ("server_error", None),
             _ => ("invalid_request", None),
         };
-        Self { status, error, description, challenge, trouble: Some(trouble) }
+        Self { status, error, description, challenge, trouble: Some(Box::new(trouble)) }
     }
 }
 

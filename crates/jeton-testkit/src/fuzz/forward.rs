@@ -59,45 +59,46 @@ pub(super) fn check(input: &[u8]) {
         let mount = draw.number(0..=2);
         let peer = [Peer::Unix, Peer::Tcp([127, 0, 0, 1].into(), 1), Peer::Tcp([203, 0, 113, 7].into(), 1)];
         let peer = peer[draw.number(0..=2)];
-        let method = draw.one_of(&METHODS);
-        let path = draw.text_like(&PATHS);
-        let query = draw.text_like(&[
-            "",
-            "action=viewProject&resource=proj/web",
-            "action=updateProject&resource=proj%2Fweb&on_limit=401",
-            "on_limit=403",
-            "resource=acct",
-        ]);
-        let mut request = Request::new(Body::empty());
-        let asked = match FAMILIES.get(mount) {
-            Some((mount, ..)) => format!("{mount}?{}", escaped(query.as_bytes())),
-            None => {
-                *request.method_mut() = method.parse().unwrap();
-                format!("/ext-authz{}", escaped(path.as_bytes()))
-            }
-        };
-        let Ok(uri) = Uri::try_from(asked) else { return };
-        *request.uri_mut() = uri;
-        request.extensions_mut().insert(peer);
-        let mut lines = Vec::new();
-        if let Some((_, methods, uris)) = FAMILIES.get(mount) {
-            lines.push((methods[0], method.as_bytes().to_vec()));
-            lines.push((uris[draw.number(0..=u8::try_from(uris.len() - 1).unwrap())], path.into_bytes()));
+        if let Some(request) = drawn(world, &mut draw, mount) {
+            asks(world, mount, peer, request);
         }
-        while !draw.is_empty() && lines.len() < 9 {
-            let (name, value) = HEADERS[draw.number(0..=13)];
-            let value = if draw.rarely(6) { draw.bytes(60) } else { value.as_bytes() };
-            lines.push((name, named(world, value)));
-        }
-        for (name, value) in lines {
-            let Ok(value) = HeaderValue::from_bytes(&value) else { return };
-            request.headers_mut().append(HeaderName::from_static(name), value);
-        }
-        asks(world, mount, peer, request);
     });
 }
 
-fn asks(world: &World, mount: usize, peer: Peer, request: Request<Body>) {
+/// A gateway's question. `None` if no HTTP library would let it through.
+fn drawn(world: &World, draw: &mut Draw<'_>, mount: usize) -> Option<Request<Body>> {
+    let method = draw.one_of(&METHODS);
+    let path = draw.text_like(&PATHS);
+    let query = draw.text_like(&[
+        "",
+        "action=viewProject&resource=proj/web",
+        "action=updateProject&resource=proj%2Fweb&on_limit=401",
+        "on_limit=403",
+        "resource=acct",
+    ]);
+    let mut request = Request::new(Body::empty());
+    let mut lines = Vec::new();
+    if let Some((mount, methods, uris)) = FAMILIES.get(mount) {
+        *request.uri_mut() = Uri::try_from(format!("{mount}?{}", escaped(query.as_bytes()))).ok()?;
+        lines.push((methods[0], method.as_bytes().to_vec()));
+        lines.push((uris[draw.number(0..=u8::try_from(uris.len() - 1).unwrap())], path.into_bytes()));
+    } else {
+        *request.method_mut() = method.parse().unwrap();
+        *request.uri_mut() = Uri::try_from(format!("/ext-authz{}", escaped(path.as_bytes()))).ok()?;
+    }
+    while !draw.is_empty() && lines.len() < 9 {
+        let (name, value) = HEADERS[draw.number(0..=13)];
+        let value = if draw.rarely(6) { draw.bytes(60) } else { value.as_bytes() };
+        lines.push((name, named(world, value)));
+    }
+    for (name, value) in lines {
+        request.headers_mut().append(HeaderName::from_static(name), HeaderValue::from_bytes(&value).ok()?);
+    }
+    Some(request)
+}
+
+fn asks(world: &World, mount: usize, peer: Peer, mut request: Request<Body>) {
+    request.extensions_mut().insert(peer);
     if !request.uri().path().starts_with("/ext-authz/") && mount == 2 {
         return;
     }
@@ -117,12 +118,11 @@ fn expected(world: &World, mount: usize, peer: Peer, request: &Request<Body>) ->
         let credential = headers.get("x-jeton-credential")?.to_str().ok()?;
         may_ask(&world.session(credential)?).then_some(())?;
     }
-    let (method, uri, query) = match FAMILIES.get(mount) {
-        Some((_, methods, uris)) => (first(headers, methods), first(headers, uris), request.uri().query()),
-        None => {
-            let all = request.uri().path_and_query().unwrap().as_str();
-            (request.method().to_string(), all["/ext-authz".len()..].to_owned(), None)
-        }
+    let (method, uri, query) = if let Some((_, methods, uris)) = FAMILIES.get(mount) {
+        (first(headers, methods), first(headers, uris), request.uri().query())
+    } else {
+        let all = request.uri().path_and_query().unwrap().as_str();
+        (request.method().to_string(), all["/ext-authz".len()..].to_owned(), None)
     };
     let query = pairs(query.unwrap_or_default());
     let value = |name: &str| query.get(name).map(|all| all[0].clone());

@@ -51,13 +51,13 @@ fn decoded(text: &str) -> String {
 
 /// What stands in a header: nothing, or a text that may be a secret.
 pub(super) fn in_header(value: Option<&[u8]>) -> Option<String> {
-    let Some(value) = value else { return None };
+    let value = value?;
     let visible = |byte: &u8| (b' '..=b'~').contains(byte) || *byte == b'\t';
     if !value.iter().all(visible) {
         return Some("\u{fffd}".to_owned());
     }
     let text = String::from_utf8_lossy(value).trim().to_owned();
-    let bearer = text.get(..7).is_some_and(|start| start.to_ascii_lowercase() == "bearer ");
+    let bearer = text.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer "));
     let secret = if bearer { text[7..].trim_start().to_owned() } else { text };
     Some(secret).filter(|secret| !secret.is_empty())
 }

@@ -12,7 +12,7 @@ const SEGMENTS: [&str; 14] =
 pub(super) fn check(input: &[u8]) {
     let mut draw = Draw::new(input);
     let method = draw.text_like(&["GET", "DELETE", "get", ""]);
-    let paths: Vec<String> = (0..draw.number(0..=3) + 1).map(|_| path(&mut draw)).collect();
+    let paths: Vec<String> = (0..=draw.number(0..=3)).map(|_| path(&mut draw)).collect();
     let raw = draw.rarely(4);
     let text = if raw { draw.rest_as_text() } else { made(&mut draw) };
     let Ok(map) = RouteMap::parse(&text) else { return };
@@ -91,16 +91,9 @@ fn decoded(mut rest: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     while let [first, after @ ..] = rest {
         let digit = |at: usize| after.get(at).and_then(|byte| char::from(*byte).to_digit(16));
-        match (first, digit(0), digit(1)) {
-            (b'%', Some(high), Some(low)) => {
-                bytes.push(u8::try_from(high * 16 + low).unwrap());
-                rest = &after[2..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
+        let escaped = digit(0).zip(digit(1)).filter(|_| *first == b'%');
+        bytes.push(escaped.map_or(*first, |(high, low)| u8::try_from(high * 16 + low).unwrap()));
+        rest = if escaped.is_some() { &after[2..] } else { after };
     }
     bytes
 }
