@@ -12,6 +12,7 @@
 pub(crate) mod asker;
 mod forward;
 mod headers;
+mod issuer;
 mod json;
 mod oauth2;
 mod route_map;
