@@ -441,6 +441,36 @@ async fn what_is_not_good_is_refused_alike_whatever_the_reason() {
     assert_eq!((bodies.len(), heads.len()), (1, 1), "{bodies:?} {heads:?}");
 }
 
+/// What is needed is for the gateway to say. Some of them hand their client's query on.
+#[tokio::test]
+async fn the_query_of_a_client_says_nothing_of_what_is_needed() {
+    let world = World::new().await;
+    let (secret, _) = world.owners(&json!({ "role": "reader" })).await;
+    let (easy, hard) = ("action=viewProject&resource=proj/a", "action=updateProject&resource=proj/a");
+    for (own, theirs, status) in [
+        ("", "", 403),
+        ("x=1", "x=1", 403),
+        (easy, easy, 400),
+        (&easy.replace("action", "%61ction"), &easy.replace("action", "%61ction"), 400),
+        (&format!("x=1&{easy}"), &format!("x=1&{easy}"), 400),
+        (&format!("on_limit=401&{easy}"), easy, 400),
+        (easy, "x=1", 200),
+        (easy, hard, 200),
+        (hard, easy, 403),
+        (hard, hard, 400),
+    ] {
+        for (mount, method, uri) in [
+            ("x-forwarded", "x-forwarded-method", "x-forwarded-uri"),
+            ("x-original", "x-original-method", "x-original-uri"),
+        ] {
+            let asked = format!("/update?{theirs}");
+            let headers = [("authorization", secret.as_str()), (method, "GET"), (uri, &asked)];
+            let path = format!("/verify/{mount}?{own}");
+            world.jeton.send("GET", &path, &headers, "").await.expect(status);
+        }
+    }
+}
+
 /// Whoever asks has to be somebody: a service, somebody who may, or the token itself.
 #[tokio::test]
 async fn who_may_ask() {

@@ -102,10 +102,25 @@ fn decide(
     verified(shared, &asker, headers, peer, requirement).map(Some)
 }
 
+/// Whether words that only the gateway may say came with its client's query. Some gateways hand that on where the address
+/// in their configuration has no query of its own (Caddy does), and then the client would choose what it needs. They are
+/// not passed over: where the operator did write them, a client that sends the very same must not make them vanish.
+fn is_the_clients(query: Query<'_>, uri: &str) -> bool {
+    let theirs = uri.split_once('?').map_or("", |(_, query)| query);
+    let ours = ["action", "resource", "on_limit"];
+    ours.into_iter().any(|name| Query::from_text(theirs).has(name)) && query.text().contains(theirs)
+}
+
+const THE_CLIENTS: &str = "the gateway hands its client's query on to this server: write its address with a query of its \
+                           own, or end it with ?";
+
 const NO_RESOURCE: &str = "resource names no resource: give one like proj/KEY:env/KEY:flag/KEY or member/ID";
 
 /// What the request needs: as the gateway's own address says, or else the route map.
 fn need(shared: &Shared, method: &str, uri: &str, query: Query<'_>) -> Result<Need, Trouble> {
+    if is_the_clients(query, uri) {
+        return Err(Trouble::invalid(THE_CLIENTS));
+    }
     match (query.first("action"), query.first("resource")) {
         (Some(action), Some(resource)) => {
             Ok(Need::Permission { action: action.into_owned(), resource: resource.into_owned() })
