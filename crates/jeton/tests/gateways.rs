@@ -67,6 +67,18 @@ fn caddy_keeps_its_promises() {
     });
 }
 
+#[test]
+fn traefik_keeps_its_promises() {
+    let Some(traefik) = program("traefik", "JETON_TEST_TRAEFIK") else {
+        return left_out("Traefik: scripts/test installs it and sets JETON_TEST_TRAEFIK");
+    };
+    keeps_its_promises(&Kind { folder: "traefik", down: 500 }, |_| {
+        let mut command = Command::new(traefik);
+        command.arg("--configFile=traefik.yaml");
+        command
+    });
+}
+
 /// A gateway between a client and something to protect, with jeton at its side.
 struct Scene {
     kind_down: u16,
