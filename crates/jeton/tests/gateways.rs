@@ -79,6 +79,18 @@ fn traefik_keeps_its_promises() {
     });
 }
 
+#[test]
+fn haproxy_keeps_its_promises() {
+    let Some(haproxy) = program("haproxy", "JETON_TEST_HAPROXY") else {
+        return left_out("HAProxy: scripts/test installs it");
+    };
+    keeps_its_promises(&Kind { folder: "haproxy", down: 503 }, |_| {
+        let mut command = Command::new(haproxy);
+        command.args(["-db", "-f", "haproxy.cfg"]);
+        command
+    });
+}
+
 /// A gateway between a client and something to protect, with jeton at its side.
 struct Scene {
     kind_down: u16,
