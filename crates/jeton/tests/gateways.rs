@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 use percent_encoding::percent_decode_str;
-use serde_json::json;
+use serde_json::{Value, json};
 use support::gateway::{Gateway, Ports, example, program};
 use support::responder::Asked;
 use support::upstream::Upstream;
@@ -47,7 +47,7 @@ fn nginx_keeps_its_promises() {
     let Some(nginx) = program("nginx", "JETON_TEST_NGINX") else {
         return left_out("nginx: scripts/test installs it");
     };
-    keeps_its_promises(&Kind { folder: "nginx", down: 503 }, |dir| {
+    keeps_its_promises(&Kind { folder: "nginx", down: 503 }, |dir, _| {
         let mut command = Command::new(nginx);
         // One process: it is the one that is stopped.
         command.arg("-p").arg(dir).args(["-c", "nginx.conf", "-g", "daemon off; master_process off;"]);
@@ -60,7 +60,7 @@ fn caddy_keeps_its_promises() {
     let Some(caddy) = program("caddy", "JETON_TEST_CADDY") else {
         return left_out("Caddy: scripts/test installs it and sets JETON_TEST_CADDY");
     };
-    keeps_its_promises(&Kind { folder: "caddy", down: 503 }, |dir| {
+    keeps_its_promises(&Kind { folder: "caddy", down: 503 }, |dir, _| {
         let mut command = Command::new(caddy);
         command.args(["run", "--config", "Caddyfile"]).env("HOME", dir).env_remove("XDG_DATA_HOME");
         command
@@ -72,7 +72,7 @@ fn traefik_keeps_its_promises() {
     let Some(traefik) = program("traefik", "JETON_TEST_TRAEFIK") else {
         return left_out("Traefik: scripts/test installs it and sets JETON_TEST_TRAEFIK");
     };
-    keeps_its_promises(&Kind { folder: "traefik", down: 500 }, |_| {
+    keeps_its_promises(&Kind { folder: "traefik", down: 500 }, |_, _| {
         let mut command = Command::new(traefik);
         command.arg("--configFile=traefik.yaml");
         command
@@ -84,11 +84,52 @@ fn haproxy_keeps_its_promises() {
     let Some(haproxy) = program("haproxy", "JETON_TEST_HAPROXY") else {
         return left_out("HAProxy: scripts/test installs it");
     };
-    keeps_its_promises(&Kind { folder: "haproxy", down: 503 }, |_| {
+    keeps_its_promises(&Kind { folder: "haproxy", down: 503 }, |_, _| {
         let mut command = Command::new(haproxy);
         command.args(["-db", "-f", "haproxy.cfg"]);
         command
     });
+}
+
+/// Apache knows who asks from introspection, and decides by itself what each path needs.
+#[test]
+fn apache_keeps_its_promises() {
+    let Some(apache) = program("apache2", "JETON_TEST_APACHE") else {
+        return left_out("Apache: scripts/test installs it, and its module oauth2");
+    };
+    let scene = Scene::open(&Kind { folder: "apache", down: 401 }, |dir, secret| {
+        let mut command = Command::new(apache);
+        command.args(["-X", "-f", "httpd.conf", "-d"]).arg(dir).env("JETON_SECRET", secret);
+        command
+    });
+    let (reader, writer) = (scene.token_with_role("reader"), scene.token_with_role("writer"));
+    let bearer = |token: &Token| format!("Authorization: Bearer {}", token.secret);
+    let (reads, writes) = (bearer(&reader), bearer(&writer));
+    let asked = scene.passes(&format!("{FLAG}?x=1&y=%2F%20z"), &[&reads], &[]);
+    assert_eq!(asked.what, format!("GET {FLAG}?x=1&y=%2F%20z"));
+    assert_eq!(asked.header("authorization"), None, "the secret goes no further");
+    named(&asked, &reader);
+    strangers_are_refused(&scene);
+    let post = ["-X", "POST"];
+    scene.refused(403, FLAG, &[&reads, "X-Forwarded-Method: GET", "X-Original-Method: GET"], &post);
+    named(&scene.passes(FLAG, &[&writes], &post), &writer);
+    a_forged_identity_is_dropped(&scene, &reader, &[&reads]);
+    bodies_arrive(&scene, &writes, (403, &reads));
+    for path in TWISTED {
+        let reply = scene.ask(path, &[&reads], &post);
+        let reached = scene.upstream.reached();
+        assert_eq!(matches!(reply.status, 400..=404), reached.is_empty(), "{path}: {reply:?} {reached:?}");
+        // Only for /projects/ more is needed than a good token.
+        assert!(reached.iter().all(|asked| !asked.what.contains("projects")), "{path}: {reached:?}");
+    }
+    what_is_open_is_open(&scene);
+    for _ in 0..5 {
+        let token = scene.token_with_role("reader");
+        scene.passes(FLAG, &[&bearer(&token)], &[]);
+        scene.revoke(&token);
+        scene.refused(401, FLAG, &[&bearer(&token)], &[]);
+    }
+    fails_closed(scene, &[FLAG, "/me"]);
 }
 
 /// A gateway between a client and something to protect, with jeton at its side.
@@ -105,32 +146,38 @@ struct Scene {
 struct Token {
     id: String,
     secret: String,
+    /// What it may, in jeton's words.
+    scopes: &'static str,
 }
 
 impl Scene {
-    fn open(kind: &Kind, command: impl FnOnce(&Path) -> Command) -> Self {
+    /// The command for the gateway is given its folder, and the secret of a service that may ask about others.
+    fn open(kind: &Kind, command: impl FnOnce(&Path, &str) -> Command) -> Self {
         let data = tempfile::tempdir().unwrap();
         let mut jeton = serve(data.path());
         jeton.arg("--route-map").arg(example("routes.toml")).args(["--failed-auth-rate", "0"]);
         let server = Server::start_with(&mut jeton);
         let upstream = Upstream::start();
         let port = server.address().rsplit_once(':').unwrap().1.parse().unwrap();
-        let gateway = Gateway::start(kind.folder, Ports::new(port, upstream.port()), command);
+        let ports = Ports::new(port, upstream.port());
         let owner = owner_token(data.path());
+        let asker = service_token(&server, &owner, json!({ "role": "reader" })).1;
+        let gateway = Gateway::start(kind.folder, ports, |dir| command(dir, &asker));
         Self { kind_down: kind.down, gateway, server, upstream, owner, data }
     }
 
     /// Makes a service token that may read the flags of one project, and make new ones there.
     fn token(&self) -> Token {
         let may = |action: &str| json!({ "effect": "allow", "actions": [action], "resources": ["proj/web:env/*:flag/*"] });
-        let body = json!({ "name": "web", "serviceToken": true, "inlineRole": [may("readFlag"), may("createFlag")] });
-        let authorization = format!("Authorization: {}", self.owner);
-        let arguments =
-            ["-H", &authorization, "-H", "Content-Type: application/json", "-d", &body.to_string()];
-        let reply = curl(&[&arguments[..], &[&self.server.url("/api/v2/tokens")]].concat());
-        assert_eq!(reply.status, 201, "{reply:?}");
-        let text = |name: &str| reply.json()[name].as_str().unwrap().to_owned();
-        Token { id: text("_id"), secret: text("token") }
+        let policy = json!({ "inlineRole": [may("readFlag"), may("createFlag")] });
+        let (id, secret) = service_token(&self.server, &self.owner, policy);
+        Token { id, secret, scopes: "policy" }
+    }
+
+    /// Makes a service token with a base role.
+    fn token_with_role(&self, role: &'static str) -> Token {
+        let (id, secret) = service_token(&self.server, &self.owner, json!({ "role": role }));
+        Token { id, secret, scopes: role }
     }
 
     fn revoke(&self, token: &Token) {
@@ -164,20 +211,32 @@ impl Scene {
     }
 }
 
-fn keeps_its_promises(kind: &Kind, command: impl FnOnce(&Path) -> Command) {
+/// Makes a service token: its id, and its secret.
+fn service_token(server: &Server, owner: &str, mut scope: Value) -> (String, String) {
+    scope["name"] = json!("service");
+    scope["serviceToken"] = json!(true);
+    let (authorization, body) = (format!("Authorization: {owner}"), scope.to_string());
+    let url = server.url("/api/v2/tokens");
+    let reply = curl(&["-H", &authorization, "-H", "Content-Type: application/json", "-d", &body, &url]);
+    assert_eq!(reply.status, 201, "{reply:?}");
+    let text = |name: &str| reply.json()[name].as_str().unwrap().to_owned();
+    (text("_id"), text("token"))
+}
+
+fn keeps_its_promises(kind: &Kind, command: impl FnOnce(&Path, &str) -> Command) {
     let scene = Scene::open(kind, command);
     let token = scene.token();
     let authorization = format!("Authorization: Bearer {}", token.secret);
     a_good_token_passes_and_is_named(&scene, &token);
     others_are_refused(&scene, &authorization);
     forgeries_change_nothing(&scene, &token, &authorization);
-    bodies_arrive(&scene, &authorization);
+    bodies_arrive(&scene, &authorization, (403, &authorization));
     twisted_paths_lead_nowhere(&scene, &authorization);
     what_is_open_is_open(&scene);
     scene.passes(FLAG, &[&authorization], &[]);
     scene.revoke(&token);
     scene.refused(401, FLAG, &[&authorization], &[]);
-    fails_closed(scene);
+    fails_closed(scene, &[FLAG, SECRET_FLAG, "/public/x"]);
 }
 
 /// However it is presented: the request arrives as it was, with the token's names in place of its secret.
@@ -207,7 +266,7 @@ fn named(asked: &Asked, token: &Token) {
     let named: Vec<_> = IDENTITY.iter().map(|name| only(asked, name)).collect();
     let account = only(asked, "x-jeton-account");
     assert!(account.len() == 24 && account.bytes().all(|byte| byte.is_ascii_hexdigit()), "{asked:?}");
-    assert_eq!(named, [&token.id, &token.id, "service", account, "-", "policy", "-"]);
+    assert_eq!(named, [&token.id, &token.id, "service", account, "-", token.scopes, "-"]);
 }
 
 /// The value of a header that is there once, under any name that a program behind could take for it.
@@ -218,12 +277,16 @@ fn only<'a>(asked: &'a Asked, name: &str) -> &'a str {
     &values[0].1
 }
 
-fn others_are_refused(scene: &Scene, authorization: &str) {
+fn strangers_are_refused(scene: &Scene) {
     scene.refused(401, FLAG, &[], &[]);
     let foreign = "jtn_svc_00000000000000000000000000000000000000000000";
     for bad in ["nonsense", "Bearer nonsense", foreign, "Basic bm9ib2R5Om5vdGhpbmc="] {
         scene.refused(401, FLAG, &[&format!("Authorization: {bad}")], &[]);
     }
+}
+
+fn others_are_refused(scene: &Scene, authorization: &str) {
+    strangers_are_refused(scene);
     scene.refused(403, SECRET_FLAG, &[authorization], &[]);
     scene.refused(403, FLAG, &[authorization], &["-X", "DELETE"]);
     scene.refused(403, "/nowhere", &[authorization], &[]);
@@ -252,21 +315,26 @@ fn forgeries_change_nothing(scene: &Scene, token: &Token, authorization: &str) {
         "X-Jeton-Credential: x",
     ];
     scene.refused(401, FLAG, &public, &[]);
+    a_forged_identity_is_dropped(scene, token, &as_if);
+}
+
+fn a_forged_identity_is_dropped(scene: &Scene, token: &Token, honest: &[&str]) {
     let mallory: Vec<_> = IDENTITY.iter().map(|name| format!("{name}: mallory")).collect();
-    let mut headers: Vec<_> = mallory.iter().map(String::as_str).chain(as_if).collect();
+    let mut headers: Vec<_> = mallory.iter().map(String::as_str).chain(honest.iter().copied()).collect();
     named(&scene.passes(FLAG, &headers, &[]), token);
     // Twice, and hidden from the gateway in the name of a hop (RFC 9110, section 7.6.1).
     headers.extend(["X-Jeton-Subject: eve", "Connection: X-Jeton-Subject, X-Jeton-Kind"]);
     named(&scene.passes(FLAG, &headers, &[]), token);
     // In other spelling, for programs behind that see no difference. To refuse it is good too.
-    let spelled = ["x_jeton_subject: mallory", "X_Jeton-Kind: mallory", authorization];
+    let spelled = [&["x_jeton_subject: mallory", "X_Jeton-Kind: mallory"], honest].concat();
     match scene.ask(FLAG, &spelled, &[]).status {
         200 => named(&scene.upstream.reached()[0], token),
-        status => assert_eq!((status, scene.upstream.reached().len()), (400, 0)),
+        status => assert!(matches!(status, 400 | 403) && scene.upstream.reached().is_empty()),
     }
 }
 
-fn bodies_arrive(scene: &Scene, authorization: &str) {
+/// For whoever may; others are refused with that status.
+fn bodies_arrive(scene: &Scene, authorization: &str, (status, other): (u16, &str)) {
     let body = "0123456789abcdef".repeat(8 * 1024);
     let file = scene.data.path().join("body");
     std::fs::write(&file, &body).unwrap();
@@ -276,32 +344,34 @@ fn bodies_arrive(scene: &Scene, authorization: &str) {
     assert_eq!(asked.what, "POST /projects/web/flags");
     assert!(asked.body == body, "{} bytes", asked.body.len());
     // A refusal comes at once, and does not wait for a body that nobody reads.
-    scene.refused(403, "/projects/secret/flags", &[authorization], &more);
+    scene.refused(status, "/projects/secret/flags", &[other], &more);
     scene.refused(401, "/projects/web/flags", &[], &more);
 }
 
 /// Paths that mean one thing to one server and something else to the next.
+const TWISTED: [&str; 18] = [
+    "/projects/web/flags/..%2F..%2Fsecret%2Fflags%2Fdark-mode",
+    "/projects/web/flags/../../secret/flags/dark-mode",
+    "/projects/web/flags/%2e%2e/%2E%2E/secret/flags/dark-mode",
+    "/projects/web/flags/..%252f..%252fsecret%252fflags%252fdark-mode",
+    "/public/../projects/secret/flags/dark-mode",
+    "/public/..%2fprojects/secret/flags/dark-mode",
+    "/public/..;/projects/secret/flags/dark-mode",
+    "/public/..%5cprojects%5csecret%5cflags%5cdark-mode",
+    "/public/.%2e/projects/secret/flags/dark-mode",
+    "/public//../projects/secret/flags/dark-mode",
+    "//projects/secret/flags/dark-mode",
+    "/projects//secret/flags/dark-mode",
+    "/projects%2Fsecret/flags/dark-mode",
+    "/./projects/secret/flags/dark-mode",
+    "/projects/secret/flags/dark-mode;/public/x",
+    "/projects/secret/flags/dark-mode%00/public/x",
+    "/projects/secret/flags/dark-mode%3fx",
+    "/PROJECTS/secret/flags/dark-mode",
+];
+
 fn twisted_paths_lead_nowhere(scene: &Scene, authorization: &str) {
-    for path in [
-        "/projects/web/flags/..%2F..%2Fsecret%2Fflags%2Fdark-mode",
-        "/projects/web/flags/../../secret/flags/dark-mode",
-        "/projects/web/flags/%2e%2e/%2E%2E/secret/flags/dark-mode",
-        "/projects/web/flags/..%252f..%252fsecret%252fflags%252fdark-mode",
-        "/public/../projects/secret/flags/dark-mode",
-        "/public/..%2fprojects/secret/flags/dark-mode",
-        "/public/..;/projects/secret/flags/dark-mode",
-        "/public/..%5cprojects%5csecret%5cflags%5cdark-mode",
-        "/public/.%2e/projects/secret/flags/dark-mode",
-        "/public//../projects/secret/flags/dark-mode",
-        "//projects/secret/flags/dark-mode",
-        "/projects//secret/flags/dark-mode",
-        "/projects%2Fsecret/flags/dark-mode",
-        "/./projects/secret/flags/dark-mode",
-        "/projects/secret/flags/dark-mode;/public/x",
-        "/projects/secret/flags/dark-mode%00/public/x",
-        "/projects/secret/flags/dark-mode%3fx",
-        "/PROJECTS/secret/flags/dark-mode",
-    ] {
+    for path in TWISTED {
         let reply = scene.ask(path, &[authorization], &[]);
         let reached = scene.upstream.reached();
         for asked in &reached {
@@ -328,13 +398,13 @@ fn what_is_open_is_open(scene: &Scene) {
     }
 }
 
-fn fails_closed(scene: Scene) {
-    let authorization = format!("Authorization: {}", scene.token().secret);
+fn fails_closed(scene: Scene, paths: &[&str]) {
+    let authorization = format!("Authorization: Bearer {}", scene.token().secret);
     scene.passes(FLAG, &[&authorization], &[]);
     let Scene { kind_down, gateway, server, upstream, .. } = scene;
     server.stop();
     for arguments in [&["-H", &authorization][..], &[]] {
-        for path in [FLAG, SECRET_FLAG, "/public/x"] {
+        for path in paths {
             let reply = gateway.ask(path, arguments);
             assert_eq!(reply.status, kind_down, "{path} {reply:?}");
         }
