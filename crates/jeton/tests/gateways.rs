@@ -91,6 +91,19 @@ fn haproxy_keeps_its_promises() {
     });
 }
 
+#[test]
+fn envoy_keeps_its_promises() {
+    let Some(envoy) = program("envoy", "JETON_TEST_ENVOY") else {
+        return left_out("Envoy: scripts/test installs it and sets JETON_TEST_ENVOY");
+    };
+    keeps_its_promises(&Kind { folder: "envoy", down: 503 }, |_, _| {
+        let mut command = Command::new(envoy);
+        // Several at once don't share memory.
+        command.args(["-c", "envoy.yaml", "--use-dynamic-base-id", "--concurrency", "1"]);
+        command
+    });
+}
+
 /// Apache knows who asks from introspection, and decides by itself what each path needs.
 #[test]
 fn apache_keeps_its_promises() {
