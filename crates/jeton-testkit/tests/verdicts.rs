@@ -11,6 +11,7 @@ use jeton_core::member::Standing;
 use jeton_core::role::BaseRole;
 use jeton_server::Settings;
 use jeton_server::verify::{RouteMap, VerifySettings};
+use jeton_testkit::envoy::{check_request, status_of};
 use jeton_testkit::{Jeton, Person};
 use serde_json::{Value, json};
 
@@ -340,6 +341,9 @@ impl World {
             let reply = self.jeton.send("GET", &url, &headers, "").await;
             found.push((name, decision_of(reply.status.as_u16())));
         }
+        let headers = [("authorization", bearer.as_str())];
+        let answer = self.jeton.check(check_request("GET", path, &headers)).await;
+        found.push(("ext-authz over gRPC", decision_of(status_of(&answer).try_into().unwrap())));
         found
     }
 

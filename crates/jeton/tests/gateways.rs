@@ -92,11 +92,20 @@ fn haproxy_keeps_its_promises() {
 }
 
 #[test]
-fn envoy_keeps_its_promises() {
+fn envoy_keeps_its_promises_over_http() {
+    envoy_keeps_its_promises("envoy");
+}
+
+#[test]
+fn envoy_keeps_its_promises_over_grpc() {
+    envoy_keeps_its_promises("envoy-grpc");
+}
+
+fn envoy_keeps_its_promises(folder: &'static str) {
     let Some(envoy) = program("envoy", "JETON_TEST_ENVOY") else {
         return left_out("Envoy: scripts/test installs it and sets JETON_TEST_ENVOY");
     };
-    keeps_its_promises(&Kind { folder: "envoy", down: 503 }, |_, _| {
+    keeps_its_promises(&Kind { folder, down: 503 }, |_, _| {
         let mut command = Command::new(envoy);
         // Several at once don't share memory.
         command.args(["-c", "envoy.yaml", "--use-dynamic-base-id", "--concurrency", "1"]);
@@ -169,10 +178,12 @@ impl Scene {
         let data = tempfile::tempdir().unwrap();
         let mut jeton = serve(data.path());
         jeton.arg("--route-map").arg(example("routes.toml")).args(["--failed-auth-rate", "0"]);
+        jeton.args(["--grpc-listen", "127.0.0.1:0"]);
         let server = Server::start_with(&mut jeton);
         let upstream = Upstream::start();
-        let port = server.address().rsplit_once(':').unwrap().1.parse().unwrap();
-        let ports = Ports::new(port, upstream.port());
+        let port =
+            |name: &str| server.ready()[name].as_str().unwrap().rsplit_once(':').unwrap().1.parse().unwrap();
+        let ports = Ports::new(port("address"), port("grpc_address"), upstream.port());
         let owner = owner_token(data.path());
         let asker = service_token(&server, &owner, json!({ "role": "reader" })).1;
         let gateway = Gateway::start(kind.folder, ports, |dir| command(dir, &asker));

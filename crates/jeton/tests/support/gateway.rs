@@ -1,6 +1,7 @@
 //! Runs a real gateway with the very configuration that stands in `examples/`.
 //!
-//! Only the three ports in it are replaced: 8000 where clients come, 8080 where jeton is, 9000 what is protected.
+//! Only the ports in it are replaced: 8000 where clients come, 8080 where jeton is, 8081 where it speaks gRPC, 9000 what is
+//! protected.
 
 use std::ffi::OsString;
 use std::net::TcpListener;
@@ -32,24 +33,28 @@ pub(crate) fn program(name: &str, variable: &str) -> Option<PathBuf> {
 pub(crate) struct Ports {
     pub(crate) clients: u16,
     pub(crate) jeton: u16,
+    pub(crate) grpc: u16,
     pub(crate) upstream: u16,
 }
 
 impl Ports {
     /// With a port for clients that nobody has at the moment.
-    pub(crate) fn new(jeton: u16, upstream: u16) -> Self {
+    pub(crate) fn new(jeton: u16, grpc: u16, upstream: u16) -> Self {
         let clients = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self { clients, jeton, upstream }
+        Self { clients, jeton, grpc, upstream }
     }
 
     /// Puts them in the place of the ports that stand in an example. In two steps: a port may contain another one's digits.
     fn fill(self, text: &str) -> String {
+        let ports = [
+            ("8000", "<clients>", self.clients),
+            ("8080", "<jeton>", self.jeton),
+            ("8081", "<grpc>", self.grpc),
+            ("9000", "<upstream>", self.upstream),
+        ];
         let marked =
-            text.replace("8000", "<clients>").replace("8080", "<jeton>").replace("9000", "<upstream>");
-        marked
-            .replace("<clients>", &self.clients.to_string())
-            .replace("<jeton>", &self.jeton.to_string())
-            .replace("<upstream>", &self.upstream.to_string())
+            ports.iter().fold(text.to_owned(), |text, (written, mark, _)| text.replace(written, mark));
+        ports.iter().fold(marked, |text, (_, mark, port)| text.replace(mark, &port.to_string()))
     }
 }
 
