@@ -7,6 +7,7 @@
 
 mod support;
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::process::Command;
 
@@ -235,6 +236,10 @@ impl Scene {
     }
 }
 
+fn port_of(server: &Server, address: &str) -> u16 {
+    server.ready()[address].as_str().unwrap().rsplit_once(':').unwrap().1.parse().unwrap()
+}
+
 /// Makes a service token: its id, and its secret.
 fn service_token(server: &Server, owner: &str, mut scope: Value) -> (String, String) {
     scope["name"] = json!("service");
@@ -257,6 +262,7 @@ fn keeps_its_promises(kind: &Kind, command: impl FnOnce(&Path, &str) -> Command)
     bodies_arrive(&scene, &authorization, (403, &authorization));
     twisted_paths_lead_nowhere(&scene, &authorization);
     what_is_open_is_open(&scene);
+    connections_to_jeton_are_kept(&scene, &authorization);
     scene.passes(FLAG, &[&authorization], &[]);
     scene.revoke(&token);
     scene.refused(401, FLAG, &[&authorization], &[]);
@@ -420,6 +426,34 @@ fn what_is_open_is_open(scene: &Scene) {
     for name in IDENTITY {
         assert_eq!(only(&asked, name), "-");
     }
+}
+
+/// Many requests over few connections, though each client comes over a new one.
+fn connections_to_jeton_are_kept(scene: &Scene, authorization: &str) {
+    let ports = ["address", "grpc_address"].map(|name| port_of(&scene.server, name));
+    let before = clients_of(ports);
+    for _ in 0..20 {
+        scene.passes(FLAG, &[authorization], &[]);
+    }
+    let opened = clients_of(ports).difference(&before).count();
+    assert!(opened <= 4, "{opened} connections for 20 requests");
+}
+
+/// The ports from which a port of this machine was connected to, as far as the kernel remembers: for a minute after a
+/// connection's end.
+fn clients_of(ports: [u16; 2]) -> HashSet<u16> {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let port = |address: &str| u16::from_str_radix(address.rsplit_once(':').unwrap().1, 16).unwrap();
+    let ends = table.lines().skip(1).map(|line| {
+        let mut columns = line.split_whitespace().skip(1);
+        (port(columns.next().unwrap()), port(columns.next().unwrap()))
+    });
+    let other = |(local, remote): (u16, u16)| match (ports.contains(&local), ports.contains(&remote)) {
+        (true, false) => Some(remote),
+        (false, true) => Some(local),
+        _ => None,
+    };
+    ends.filter_map(other).collect()
 }
 
 fn fails_closed(scene: Scene, paths: &[&str]) {
