@@ -145,6 +145,7 @@ fn apache_keeps_its_promises() {
         // Only for /projects/ more is needed than a good token.
         assert!(reached.iter().all(|asked| !asked.what.contains("projects")), "{path}: {reached:?}");
     }
+    nothing_is_asked_behind_its_back(&scene, &reads);
     what_is_open_is_open(&scene);
     for _ in 0..5 {
         let token = scene.token_with_role("reader");
@@ -261,6 +262,7 @@ fn keeps_its_promises(kind: &Kind, command: impl FnOnce(&Path, &str) -> Command)
     forgeries_change_nothing(&scene, &token, &authorization);
     bodies_arrive(&scene, &authorization, (403, &authorization));
     twisted_paths_lead_nowhere(&scene, &authorization);
+    nothing_is_asked_behind_its_back(&scene, &authorization);
     what_is_open_is_open(&scene);
     connections_to_jeton_are_kept(&scene, &authorization);
     scene.passes(FLAG, &[&authorization], &[]);
@@ -360,6 +362,18 @@ fn a_forged_identity_is_dropped(scene: &Scene, token: &Token, honest: &[&str]) {
     match scene.ask(FLAG, &spelled, &[]).status {
         200 => named(&scene.upstream.reached()[0], token),
         status => assert!(matches!(status, 400 | 403) && scene.upstream.reached().is_empty()),
+    }
+}
+
+/// Whoever could switch to another protocol behind the gateway's back would ask there for whatever they like, with nobody
+/// between: HTTP/2 without TLS is the one that many servers agree to.
+fn nothing_is_asked_behind_its_back(scene: &Scene, authorization: &str) {
+    for connection in ["Connection: Upgrade, HTTP2-Settings", "Connection: keep-alive, upgrade"] {
+        let headers = [authorization, connection, "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA"];
+        let reply = scene.ask(FLAG, &headers, &[]);
+        let reached = scene.upstream.reached();
+        assert!(reached.iter().all(|asked| asked.header("upgrade").is_none()), "{reached:?}");
+        assert!(matches!(reply.status, 200 | 400 | 403), "{reply:?}");
     }
 }
 
