@@ -108,8 +108,8 @@ fn envoy_keeps_its_promises(folder: &'static str) {
     };
     keeps_its_promises(&Kind { folder, down: 503 }, |_, _| {
         let mut command = Command::new(envoy);
-        // Several at once don't share memory.
-        command.args(["-c", "envoy.yaml", "--use-dynamic-base-id", "--concurrency", "1"]);
+        // Else it would leave shared memory behind, for a successor.
+        command.args(["-c", "envoy.yaml", "--disable-hot-restart", "--concurrency", "1"]);
         command
     });
 }
