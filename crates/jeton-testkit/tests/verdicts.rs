@@ -11,6 +11,7 @@ use jeton_core::member::Standing;
 use jeton_core::role::BaseRole;
 use jeton_server::Settings;
 use jeton_server::verify::{RouteMap, VerifySettings};
+use jeton_testkit::envoy::{check_request, status_of};
 use jeton_testkit::{Jeton, Person};
 use serde_json::{Value, json};
 
@@ -340,6 +341,9 @@ impl World {
             let reply = self.jeton.send("GET", &url, &headers, "").await;
             found.push((name, decision_of(reply.status.as_u16())));
         }
+        let headers = [("authorization", bearer.as_str())];
+        let answer = self.jeton.check(check_request("GET", path, &headers)).await;
+        found.push(("ext-authz over gRPC", decision_of(status_of(&answer).try_into().unwrap())));
         found
     }
 
@@ -439,6 +443,36 @@ async fn what_is_not_good_is_refused_alike_whatever_the_reason() {
     bodies.dedup();
     heads.dedup();
     assert_eq!((bodies.len(), heads.len()), (1, 1), "{bodies:?} {heads:?}");
+}
+
+/// What is needed is for the gateway to say. Some of them hand their client's query on.
+#[tokio::test]
+async fn the_query_of_a_client_says_nothing_of_what_is_needed() {
+    let world = World::new().await;
+    let (secret, _) = world.owners(&json!({ "role": "reader" })).await;
+    let (easy, hard) = ("action=viewProject&resource=proj/a", "action=updateProject&resource=proj/a");
+    for (own, theirs, status) in [
+        ("", "", 403),
+        ("x=1", "x=1", 403),
+        (easy, easy, 400),
+        (&easy.replace("action", "%61ction"), &easy.replace("action", "%61ction"), 400),
+        (&format!("x=1&{easy}"), &format!("x=1&{easy}"), 400),
+        (&format!("on_limit=401&{easy}"), easy, 400),
+        (easy, "x=1", 200),
+        (easy, hard, 200),
+        (hard, easy, 403),
+        (hard, hard, 400),
+    ] {
+        for (mount, method, uri) in [
+            ("x-forwarded", "x-forwarded-method", "x-forwarded-uri"),
+            ("x-original", "x-original-method", "x-original-uri"),
+        ] {
+            let asked = format!("/update?{theirs}");
+            let headers = [("authorization", secret.as_str()), (method, "GET"), (uri, &asked)];
+            let path = format!("/verify/{mount}?{own}");
+            world.jeton.send("GET", &path, &headers, "").await.expect(status);
+        }
+    }
 }
 
 /// Whoever asks has to be somebody: a service, somebody who may, or the token itself.
