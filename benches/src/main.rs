@@ -14,6 +14,7 @@
 //! | what a million tokens cost | [`million`], [`population`] |
 //! | what ten thousand streams cost | [`streams`] |
 //! | what a verification costs over HTTP | [`surfaces`] |
+//! | whether the time of a refusal tells its reason | [`timing`] |
 //! | how the server is run, and how it is asked | [`server`], [`load`], [`client`] |
 //! | what is printed | [`figure`] |
 
@@ -49,6 +50,7 @@ mod spread;
 mod streams;
 mod subprocess;
 mod surfaces;
+mod timing;
 mod verify;
 
 use std::error::Error;
@@ -104,6 +106,7 @@ fn measure(options: &Options) -> Fallible<Report> {
             Task::Policies => policies::measure(options, &mut report)?,
             Task::Verify => verify::measure(options, &mut report)?,
             Task::Surfaces => surfaces::measure(options, &jeton, &mut report)?,
+            Task::Timing => timing::measure(options, &jeton, &mut report)?,
             Task::Million => million::measure(options, &jeton, &mut report)?,
             Task::Streams => streams::measure(options, &jeton, &mut report)?,
         }

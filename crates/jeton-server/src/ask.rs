@@ -3,14 +3,16 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::Request;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, Uri};
 use bytes::Bytes;
 use jeton_service::{Service, Session};
 use percent_encoding::percent_decode_str;
 
 use crate::Shared;
-use crate::gate::{Admitted, Prefers};
+use crate::gate::{Admitted, Prefers, presented};
 use crate::http::body;
 use crate::http::listen::Peer;
 use crate::http::query::Query;
@@ -80,6 +82,21 @@ pub(crate) async fn open(
         Ok(admitted) => admitted,
         Err(trouble) => return (None, Err(trouble)),
     };
+    let ask = read(shared, session, parts, body).await;
+    (rate, ask)
+}
+
+/// As [`open`], for those who ask about the tokens of others: they are not counted.
+pub(crate) async fn open_uncounted(shared: &Arc<Shared>, request: Request) -> Result<Ask, Trouble> {
+    let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Unix);
+    let (parts, body) = request.into_parts();
+    let secret = presented(&parts.headers, Prefers::Authorization);
+    let session = shared.gate.identify(&shared.service, secret, peer)?;
+    read(shared, session, parts, body).await
+}
+
+/// Reads the rest of an admitted sender's request.
+async fn read(shared: &Arc<Shared>, session: Session, parts: Parts, body: Body) -> Result<Ask, Trouble> {
     let mut ask = Ask {
         shared: Arc::clone(shared),
         session,
@@ -90,14 +107,8 @@ pub(crate) async fn open(
     };
     if matches!(ask.method, Method::POST | Method::PATCH | Method::PUT) {
         let settings = &shared.settings;
-        match body::read(body, settings.max_body_bytes, settings.body_timeout).await {
-            Ok(body) => ask.body = body,
-            Err(refused) => return (rate, Err(refused.into())),
-        }
-        match shared.service.renewed(&ask.session) {
-            Ok(session) => ask.session = session,
-            Err(died) => return (rate, Err(died.into())),
-        }
+        ask.body = body::read(body, settings.max_body_bytes, settings.body_timeout).await?;
+        ask.session = shared.service.renewed(&ask.session)?;
     }
-    (rate, Ok(ask))
+    Ok(ask)
 }

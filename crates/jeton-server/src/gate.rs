@@ -56,32 +56,30 @@ impl Gate {
         peer: Peer,
         prefers: Prefers,
     ) -> Result<Admitted, Trouble> {
-        self.admit_secret(service, presented(headers, prefers), peer)
-    }
-
-    /// As [`Gate::admit`], where a surface has its own way of finding the secret.
-    pub(crate) fn admit_secret(
-        &self,
-        service: &Service,
-        presented: Option<&str>,
-        peer: Peer,
-    ) -> Result<Admitted, Trouble> {
-        let Some(secret) = presented else {
-            return Err(self.failed(service, peer, Trouble::NoSecret));
-        };
-        let session = match service.authenticate(secret) {
-            Ok(session) => session,
-            Err(reason) => {
-                tracing::debug!(?reason, "authentication failed");
-                return Err(self.failed(service, peer, Trouble::BadSecret));
-            }
-        };
+        let session = self.identify(service, presented(headers, prefers), peer)?;
         let key = self.tokens.key(session.caller().token.as_bytes());
         let rate = self.tokens.check(key, millis(service));
         match rate {
             Some(verdict) if !verdict.allowed => Err(Trouble::TooManyRequests(verdict)),
             _ => Ok(Admitted { session, rate }),
         }
+    }
+
+    /// Finds out who presents a secret, without counting the request: who asks about the tokens of others does so for each
+    /// request that they serve, and no limit on what one token may do is meant for that.
+    pub(crate) fn identify(
+        &self,
+        service: &Service,
+        presented: Option<&str>,
+        peer: Peer,
+    ) -> Result<Session, Trouble> {
+        let Some(secret) = presented else {
+            return Err(self.failed(service, peer, Trouble::NoSecret));
+        };
+        service.authenticate(secret).map_err(|reason| {
+            tracing::debug!(?reason, "authentication failed");
+            self.failed(service, peer, Trouble::BadSecret)
+        })
     }
 
     /// Lets a password be tried for this e-mail address, unless too many were wrong, for it or from there: looking at one

@@ -50,6 +50,7 @@ use crate::http::request_id::RequestIds;
 use crate::metrics::Metrics;
 use crate::surfaces::Surfaces;
 use crate::verify::VerifySettings;
+use crate::verify::grpc::Grpc;
 
 /// What an operator may choose about the surfaces.
 #[derive(Clone, Debug)]
@@ -97,14 +98,27 @@ impl Default for Settings {
     }
 }
 
-/// All surfaces over one service, to be served.
+/// All surfaces over one service that are HTTP, to be served.
 pub type App = Edge<Router, Surfaces>;
 
+/// Envoy's authorization service over gRPC, to be served at an address of its own.
+pub type GrpcApp = Edge<Grpc, Surfaces>;
+
+/// Everything over one service that can be served. Both share their limits and their counts.
+#[derive(Debug)]
+pub struct Apps {
+    /// What speaks HTTP.
+    pub http: App,
+    /// What speaks gRPC.
+    pub grpc: GrpcApp,
+}
+
 /// Builds all surfaces over one service.
-pub fn app(service: Service, settings: Settings) -> App {
-    let ids = RequestIds::new(settings.seeds[0]);
+pub fn apps(service: Service, settings: Settings) -> Apps {
+    let seed = settings.seeds[0];
     let shared =
         Arc::new(Shared { gate: Gate::new(&settings), metrics: Metrics::default(), service, settings });
+    let grpc = Grpc::new(Arc::clone(&shared));
     let router = Router::new()
         .merge(canvus::routes())
         .merge(launchdarkly::routes())
@@ -112,7 +126,16 @@ pub fn app(service: Service, settings: Settings) -> App {
         .merge(verify::routes())
         .fallback(operations::no_such_route)
         .with_state(shared);
-    Edge::new(router, ids, Surfaces)
+    Apps {
+        http: Edge::new(router, RequestIds::new(seed), Surfaces),
+        // Ids that begin otherwise, so that no two requests are called the same.
+        grpc: Edge::new(grpc, RequestIds::new(!seed), Surfaces),
+    }
+}
+
+/// As [`apps`], for who serves HTTP alone.
+pub fn app(service: Service, settings: Settings) -> App {
+    apps(service, settings).http
 }
 
 /// What every handler can reach.

@@ -64,6 +64,15 @@ pub(crate) fn reply(status: StatusCode, body: impl Into<Body>) -> Response {
 
 /// A problem in the form of RFC 9457.
 pub(crate) fn tell(trouble: &Trouble) -> Response {
+    let (status, detail) = words(trouble);
+    let mut response = problem(status, &detail, json!({}));
+    challenge(&mut response, trouble);
+    retry_after(&mut response, trouble);
+    response
+}
+
+/// The status of a trouble, and what is to be said of it.
+pub(crate) fn words(trouble: &Trouble) -> (StatusCode, String) {
     let (status, detail) = match trouble {
         Trouble::NoSecret | Trouble::BadSecret => (StatusCode::UNAUTHORIZED, "Invalid token".to_owned()),
         Trouble::TooManyFailures(_) | Trouble::TooManyRequests(_) => {
@@ -86,10 +95,7 @@ pub(crate) fn tell(trouble: &Trouble) -> Response {
         Trouble::Failed(failure) => (StatusCode::SERVICE_UNAVAILABLE, failure.to_string()),
         Trouble::Internal => (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL.to_owned()),
     };
-    let mut response = problem(status, &harmless(&detail), json!({}));
-    challenge(&mut response, trouble);
-    retry_after(&mut response, trouble);
-    response
+    (status, harmless(&detail))
 }
 
 /// A problem in the form of RFC 9457, with the members of `more` as extensions.

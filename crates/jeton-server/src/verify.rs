@@ -6,12 +6,16 @@
 //! | `POST /oauth2/introspect`, `POST /oauth2/revoke` | clients of RFC 7662 and RFC 7009 ([`oauth2`]) |
 //! | `POST /verify` | services, about one secret or many ([`json`]) |
 //! | `/verify/x-original`, `/verify/x-forwarded`, `/ext-authz/…` | gateways, about the request before them ([`forward`]) |
+//! | `envoy.service.auth.v3.Authorization/Check`, at an address of its own | Envoy, over gRPC ([`grpc`]) |
 //!
 //! A stranger never learns why a secret is not good: unknown, revoked and expired look alike. The reason is in the log.
 
 pub(crate) mod asker;
+mod decision;
 mod forward;
+pub mod grpc;
 mod headers;
+mod issuer;
 mod json;
 mod oauth2;
 mod route_map;

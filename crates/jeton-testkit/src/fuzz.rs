@@ -4,15 +4,19 @@
 //! folder `fuzz` are nothing but calls of these functions, and a test runs every committed input through them without a
 //! fuzzer, so that what was found once stays found.
 //!
-//! Most checks compare with a second opinion: `naive` and `secret` say once more what the core says, in another way, to
+//! Most checks compare with a second opinion: `naive`, `presented` and `secret` say once more what the core says, in another way, to
 //! be read and not to be fast. The checks of the dialects send what they make to a whole server in the process.
 
 mod canvus;
 mod draw;
+mod forward;
+mod introspection;
 mod json;
 mod launchdarkly;
 mod naive;
 mod policy;
+mod presented;
+mod route_map;
 mod secret;
 mod world;
 
@@ -22,12 +26,15 @@ pub use world::settle;
 pub type Check = fn(&[u8]);
 
 /// All checks by the names of their targets.
-pub const CHECKS: [(&str, Check); 7] = [
+pub const CHECKS: [(&str, Check); 10] = [
     ("canvus_body", canvus_body),
+    ("forward_auth", forward_auth),
+    ("introspection", introspection),
     ("launchdarkly_create", launchdarkly_create),
     ("launchdarkly_patch", launchdarkly_patch),
     ("launchdarkly_reset", launchdarkly_reset),
     ("policy", policy),
+    ("route_map", route_map),
     ("secret", secret),
     ("specifier", specifier),
 ];
@@ -65,4 +72,19 @@ pub fn launchdarkly_patch(input: &[u8]) {
 /// A reset of a token of LaunchDarkly's.
 pub fn launchdarkly_reset(input: &[u8]) {
     launchdarkly::reset(input);
+}
+
+/// Introspection: any form, any credential. Nothing is active but what is good, for nobody but who may ask.
+pub fn introspection(input: &[u8]) {
+    introspection::check(input);
+}
+
+/// A gateway's question, on each mount: nothing is let through without a good token but where that is open.
+pub fn forward_auth(input: &[u8]) {
+    forward::check(input);
+}
+
+/// A route map, read and asked: what a path needs does not depend on how it is encoded.
+pub fn route_map(input: &[u8]) {
+    route_map::check(input);
 }

@@ -14,6 +14,7 @@
 
 mod clock;
 mod entropy;
+pub mod envoy;
 pub mod fuzz;
 mod lines;
 pub mod openapi;

@@ -18,7 +18,7 @@ use jeton_core::rule::{Founding, Mint};
 use jeton_core::secret::SecretFormat;
 use jeton_core::token::TokenKind;
 use jeton_index::Index;
-use jeton_server::{App, Settings};
+use jeton_server::{Apps, Settings};
 use jeton_service::{Clock, Entropy, Service};
 use jeton_store::{Outcome, Sqlite, Store};
 use tower::ServiceExt;
@@ -38,7 +38,7 @@ pub struct Jeton {
     /// Its owner, and the owner's token.
     pub owner: Person,
     entropy: Arc<SeededEntropy>,
-    app: App,
+    pub(crate) apps: Apps,
     /// Every secret that was ever shown.
     shown: Mutex<HashSet<String>>,
 }
@@ -77,9 +77,9 @@ impl Jeton {
         let founded = service.found(founding).await.unwrap().expect("an empty store");
         let secret = founded.secret.expose().to_owned();
         let owner = Person { id: founded.owner, number: 1000, secret: secret.clone() };
-        let app = jeton_server::app(service.clone(), settings);
+        let apps = jeton_server::apps(service.clone(), settings);
         let shown = Mutex::new(HashSet::from([secret]));
-        Self { clock, service, store, account: founded.account, owner, entropy, app, shown }
+        Self { clock, service, store, account: founded.account, owner, entropy, apps, shown }
     }
 
     /// Sends a request with the caller's secret in `Authorization`, and a JSON body if there is one.
@@ -123,7 +123,7 @@ impl Jeton {
 
     /// Sends a request, and leaves the body of the answer to the test.
     pub async fn open(&self, request: Request<Body>) -> Response<Body> {
-        self.app.clone().oneshot(request).await.unwrap()
+        self.apps.http.clone().oneshot(request).await.unwrap()
     }
 
     /// Begins to read a stream. The answer has to be one.

@@ -11,6 +11,7 @@ use jeton_core::member::Standing;
 use jeton_core::role::BaseRole;
 use jeton_server::Settings;
 use jeton_server::verify::{RouteMap, VerifySettings};
+use jeton_testkit::envoy::{check_request, status_of};
 use jeton_testkit::{Jeton, Person};
 use serde_json::{Value, json};
 
@@ -340,6 +341,9 @@ impl World {
             let reply = self.jeton.send("GET", &url, &headers, "").await;
             found.push((name, decision_of(reply.status.as_u16())));
         }
+        let headers = [("authorization", bearer.as_str())];
+        let answer = self.jeton.check(check_request("GET", path, &headers)).await;
+        found.push(("ext-authz over gRPC", decision_of(status_of(&answer).try_into().unwrap())));
         found
     }
 
@@ -439,6 +443,36 @@ async fn what_is_not_good_is_refused_alike_whatever_the_reason() {
     bodies.dedup();
     heads.dedup();
     assert_eq!((bodies.len(), heads.len()), (1, 1), "{bodies:?} {heads:?}");
+}
+
+/// What is needed is for the gateway to say. Some of them hand their client's query on.
+#[tokio::test]
+async fn the_query_of_a_client_says_nothing_of_what_is_needed() {
+    let world = World::new().await;
+    let (secret, _) = world.owners(&json!({ "role": "reader" })).await;
+    let (easy, hard) = ("action=viewProject&resource=proj/a", "action=updateProject&resource=proj/a");
+    for (own, theirs, status) in [
+        ("", "", 403),
+        ("x=1", "x=1", 403),
+        (easy, easy, 400),
+        (&easy.replace("action", "%61ction"), &easy.replace("action", "%61ction"), 400),
+        (&format!("x=1&{easy}"), &format!("x=1&{easy}"), 400),
+        (&format!("on_limit=401&{easy}"), easy, 400),
+        (easy, "x=1", 200),
+        (easy, hard, 200),
+        (hard, easy, 403),
+        (hard, hard, 400),
+    ] {
+        for (mount, method, uri) in [
+            ("x-forwarded", "x-forwarded-method", "x-forwarded-uri"),
+            ("x-original", "x-original-method", "x-original-uri"),
+        ] {
+            let asked = format!("/update?{theirs}");
+            let headers = [("authorization", secret.as_str()), (method, "GET"), (uri, &asked)];
+            let path = format!("/verify/{mount}?{own}");
+            world.jeton.send("GET", &path, &headers, "").await.expect(status);
+        }
+    }
 }
 
 /// Whoever asks has to be somebody: a service, somebody who may, or the token itself.
@@ -556,4 +590,49 @@ fn base64(bytes: &[u8]) -> String {
         (0..4).map(move |at| if at as usize <= chunk.len() { sign(group, at) } else { '=' })
     });
     encoded.collect()
+}
+
+/// What one token may ask in ten seconds is no bound for a service that asks for each of its own requests.
+#[tokio::test]
+async fn who_asks_about_others_is_not_counted() {
+    let limit = jeton_server::http::rate_limit::RateLimit { requests: 3, window: Duration::from_secs(10) };
+    let settings = Settings { token_requests: limit, ..Settings::default() };
+    let jeton = Jeton::with(settings, Limits::default()).await;
+    let owner = jeton.owner.secret.clone();
+    let question = json!({ "secret": owner }).to_string();
+    let headers = [("authorization", owner.as_str()), ("content-type", "application/x-www-form-urlencoded")];
+    for _ in 0..20 {
+        jeton.call(&owner, "POST", "/verify", Some(&question)).await.expect(200);
+        jeton.send("POST", "/oauth2/introspect", &headers, format!("token={owner}")).await.expect(200);
+        jeton.send("GET", "/verify/x-forwarded", &headers[..1], "").await.expect(200);
+    }
+    for _ in 0..3 {
+        jeton.call(&owner, "GET", "/api/v2/caller-identity", None).await.expect(200);
+    }
+    jeton.call(&owner, "GET", "/api/v2/caller-identity", None).await.expect(429);
+}
+
+/// Whoever guesses through a gateway is held up, and nobody else behind it.
+#[tokio::test]
+async fn a_guesser_behind_a_gateway_is_held_up_alone() {
+    let limit = jeton_server::http::rate_limit::RateLimit { requests: 3, window: Duration::from_secs(10) };
+    let settings = Settings { failed_authentications: limit, ..Settings::default() };
+    let jeton = Jeton::with(settings, Limits::default()).await;
+    let ask = async |secret: &str, from: &str, query: &str| {
+        let headers = [("authorization", secret), ("x-forwarded-for", from)];
+        jeton.send("GET", &format!("/verify/x-forwarded{query}"), &headers, "").await
+    };
+    let (bad, owner) = ("nothing-that-anybody-has-ever-issued", jeton.owner.secret.clone());
+    for _ in 0..3 {
+        ask(bad, "192.0.2.7", "").await.expect(401);
+    }
+    let held_up = ask(bad, "192.0.2.7", "").await.expect(429);
+    assert!(held_up.header("retry-after").is_some());
+    ask(bad, "192.0.2.7", "?on_limit=401").await.expect(401);
+    ask(bad, "192.0.2.7", "?on_limit=403").await.expect(403);
+    // What stands before the nearest address anybody can have written.
+    ask(bad, "198.51.100.1, 192.0.2.7", "").await.expect(429);
+    ask(bad, "192.0.2.8", "").await.expect(401);
+    ask(&owner, "192.0.2.7", "").await.expect(200);
+    ask(bad, "192.0.2.7", "?on_limit=200").await.expect(400);
 }

@@ -108,6 +108,8 @@ pub(crate) struct Costs {
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) listen: ListenAddress,
+    /// Where gRPC is spoken, if it is.
+    pub(crate) grpc_listen: Option<ListenAddress>,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) storage: Storage,
     pub(crate) format: SecretFormat,
@@ -149,13 +151,30 @@ impl<'a> Resolver<'a> {
     pub(crate) fn config(&mut self) -> Result<Config, Fault> {
         let (listen, tls, storage) = (self.listen()?, self.tls()?, self.storage()?);
         let (format, owner, logging) = (self.format()?, self.owner()?, self.logging()?);
-        let (verify, streams) = (self.verify()?, self.streams()?);
+        let (grpc_listen, verify, streams) = (self.grpc_listen()?, self.verify()?, self.streams()?);
         let (limits, costs) = (self.limits()?, self.costs(streams.keepalive)?);
-        Ok(Config { listen, tls, storage, format, owner, logging, verify, streams, limits, costs })
+        Ok(Config {
+            listen,
+            grpc_listen,
+            tls,
+            storage,
+            format,
+            owner,
+            logging,
+            verify,
+            streams,
+            limits,
+            costs,
+        })
     }
 
     pub(crate) fn listen(&mut self) -> Result<ListenAddress, Fault> {
         self.take(&setting::LISTEN)
+    }
+
+    fn grpc_listen(&mut self) -> Result<Option<ListenAddress>, Fault> {
+        let given = self.layers.get(&setting::GRPC_LISTEN);
+        given.map(|(text, origin)| self.read(&setting::GRPC_LISTEN, text, origin)).transpose()
     }
 
     /// The certificate alone, for who wants to recognize it.
@@ -383,6 +402,7 @@ mod tests {
         let optional = [
             "tls_cert",
             "tls_key",
+            "grpc_listen",
             "trusted_proxy",
             "route_map",
             "server_key",

@@ -66,24 +66,48 @@ fn an_official_launchdarkly_client_for_python_that_takes_no_null_does_its_token_
 
 #[test]
 fn the_official_launchdarkly_client_for_typescript_does_its_whole_work() {
-    if let Some(mut client) = typescript() {
+    if let Some(mut client) = node("launchdarkly.mjs") {
         against_a_server(&mut client);
     }
 }
 
 #[test]
 fn the_official_launchdarkly_client_for_typescript_does_its_whole_work_over_tls() {
-    if let Some(mut client) = typescript() {
+    if let Some(mut client) = node("launchdarkly.mjs") {
         against_a_server_with_tls(&mut client, "NODE_EXTRA_CA_CERTS");
     }
 }
 
-fn typescript() -> Option<Command> {
+#[test]
+fn a_strict_client_of_oauth_discovers_introspects_and_revokes() {
+    if let Some(mut client) = node("oauth.mjs") {
+        against_a_server(&mut client);
+    }
+}
+
+#[test]
+fn a_strict_client_of_oauth_does_it_over_tls_without_being_told_that_plain_http_will_do() {
+    if let Some(mut client) = node("oauth.mjs") {
+        against_a_server_with_tls(&mut client, "NODE_EXTRA_CA_CERTS");
+    }
+}
+
+#[test]
+fn the_client_of_oauth_for_rust_introspects_and_revokes_through_a_gateway() {
+    let Some(client) = std::env::var_os("JETON_TEST_OAUTH2_CLIENT") else {
+        return left_out(
+            "the OAuth client for Rust: scripts/test builds it and sets JETON_TEST_OAUTH2_CLIENT",
+        );
+    };
+    against_a_server(&mut Command::new(client));
+}
+
+fn node(name: &str) -> Option<Command> {
     let Some(modules) = std::env::var_os("JETON_TEST_NODE_MODULES") else {
-        left_out("the official TypeScript client: scripts/test installs it and sets JETON_TEST_NODE_MODULES");
+        left_out("clients for Node: scripts/test installs them and sets JETON_TEST_NODE_MODULES");
         return None;
     };
     let mut client = Command::new("node");
-    client.arg(script("typescript/launchdarkly.mjs")).arg(modules);
+    client.arg(script(&format!("typescript/{name}"))).arg(modules);
     Some(client)
 }

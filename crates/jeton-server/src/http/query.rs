@@ -27,6 +27,11 @@ impl<'a> Query<'a> {
         Self(text)
     }
 
+    /// All of it, still encoded.
+    pub const fn text(self) -> &'a str {
+        self.0
+    }
+
     /// The first value given for `name`, decoded. A bare name has the empty value.
     pub fn first(self, name: &str) -> Option<Cow<'a, str>> {
         self.raw_pairs().find(|(key, _)| decode(key) == name).map(|(_, value)| decode(value))

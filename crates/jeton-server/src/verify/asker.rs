@@ -26,23 +26,27 @@ pub(crate) enum Asker {
 impl Asker {
     /// Admits a gateway.
     pub(crate) fn gateway(shared: &Shared, headers: &HeaderMap, peer: Peer) -> Result<Self, Trouble> {
-        let trusted = peer.ip().is_none_or(|address| shared.settings.verify.trusts(address));
-        if trusted {
+        if is_trusted(shared, peer) {
             return Ok(Self::Gateway);
         }
         let credential = headers.get(CREDENTIAL).and_then(|value| value.to_str().ok());
-        let session = shared.gate.admit_secret(&shared.service, credential, peer)?.session;
+        let session = shared.gate.identify(&shared.service, credential, peer)?;
         shared.service.require_verifier(&session)?;
         Ok(Self::Session(session))
     }
+}
+
+/// Whether this is somebody whose word on other things than themselves is taken. Whoever reaches a Unix socket is on this
+/// machine.
+pub(super) fn is_trusted(shared: &Shared, peer: Peer) -> bool {
+    peer.ip().is_none_or(|address| shared.settings.verify.trusts(address))
 }
 
 /// Where the request before a gateway came from: the nearest address that is not a trusted gateway's own. What stands
 /// further left anybody can have written.
 pub(super) fn client_of(shared: &Arc<Shared>, headers: &HeaderMap, peer: Peer) -> Peer {
     let trusts = |address| shared.settings.verify.trusts(address);
-    let Some(nearest) = peer.ip() else { return peer };
-    if !trusts(nearest) {
+    if peer.ip().is_some_and(|nearest| !trusts(nearest)) {
         return peer;
     }
     let lines = headers.get_all(FORWARDED_FOR).into_iter().filter_map(|value| value.to_str().ok());

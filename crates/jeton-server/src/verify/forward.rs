@@ -4,8 +4,7 @@
 //! the rest. `/verify/x-forwarded` is for Traefik, Caddy and HAProxy, `/verify/x-original` for nginx, and `/ext-authz/…`
 //! for Envoy, where the request line itself is the client's.
 //!
-//! What a request needs stands in the query (`action` and `resource`), or follows from the route map. With neither, a good
-//! token is enough. Good is 200 with an empty body, since Envoy and others take 204 for a refusal; 401 and 403 are the
+//! The decision is [`decide`]'s. Good is 200 with an empty body, since Envoy and others take 204 for a refusal; 401 and 403 are the
 //! answers to give to the client. The body is never read: nginx announces one that it does not send.
 
 use std::sync::Arc;
@@ -14,17 +13,17 @@ use axum::extract::{Request, State};
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use jeton_core::policy::Resource;
-use jeton_service::{Requirement, Verdict, Verified};
+use jeton_service::Verified;
+use serde_json::json;
 
-use super::asker::{Asker, client_of};
-use super::{NO_STORE, Need, headers};
+use super::asker::Asker;
+use super::decision::{Question, decide};
+use super::{NO_STORE, headers};
 use crate::Shared;
-use crate::gate::{Prefers, presented};
 use crate::http::listen::Peer;
 use crate::http::query::Query;
 use crate::metrics::Surface;
-use crate::operations::tell;
+use crate::operations::{challenge, problem, retry_after, tell};
 use crate::trouble::Trouble;
 
 const ORIGINAL_METHOD: [HeaderName; 1] = [HeaderName::from_static("x-original-method")];
@@ -62,80 +61,14 @@ fn first<'h>(headers: &'h HeaderMap, names: &[HeaderName]) -> &'h str {
 
 fn answer(shared: &Arc<Shared>, request: &Request, method: &str, uri: &str, query: Query<'_>) -> Response {
     let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Unix);
-    let outcome = decide(shared, request.headers(), peer, method, uri, query);
+    let headers = request.headers();
+    let outcome = Asker::gateway(shared, headers, peer).and_then(|asker| {
+        on_limit(query)?;
+        decide(shared, &Question { surface: Surface::Forward, asker, peer, headers, method, uri, query })
+    });
     match outcome {
         Ok(verified) => good(shared, verified.as_ref()),
         Err(trouble) => refused(&trouble, query),
-    }
-}
-
-/// Lets the request through, with who sent it if that was asked; or says what to answer it.
-fn decide(
-    shared: &Arc<Shared>,
-    headers: &HeaderMap,
-    peer: Peer,
-    method: &str,
-    uri: &str,
-    query: Query<'_>,
-) -> Result<Option<Verified>, Trouble> {
-    let asker = Asker::gateway(shared, headers, peer)?;
-    on_limit(query)?;
-    let need = need(shared, method, uri, query)?;
-    let permission = match &need {
-        Need::Nothing => return Ok(None),
-        Need::Denied(_) => {
-            // A stranger is not told which paths there are.
-            verified(shared, &asker, headers, peer, None)?;
-            return Err(Trouble::Forbidden);
-        }
-        Need::Token => None,
-        Need::Permission { action, resource } => Some((action.as_str(), resource.as_str())),
-    };
-    let requirement = match permission {
-        None => None,
-        Some((action, resource)) => {
-            let resource = Resource::parse(resource).ok_or_else(|| Trouble::invalid(NO_RESOURCE))?;
-            Some(Requirement { action, resource })
-        }
-    };
-    verified(shared, &asker, headers, peer, requirement).map(Some)
-}
-
-const NO_RESOURCE: &str = "resource names no resource: give one like proj/KEY:env/KEY:flag/KEY or member/ID";
-
-/// What the request needs: as the gateway's own address says, or else the route map.
-fn need(shared: &Shared, method: &str, uri: &str, query: Query<'_>) -> Result<Need, Trouble> {
-    match (query.first("action"), query.first("resource")) {
-        (Some(action), Some(resource)) => {
-            Ok(Need::Permission { action: action.into_owned(), resource: resource.into_owned() })
-        }
-        (None, None) => {
-            Ok(shared.settings.verify.route_map.as_ref().map_or(Need::Token, |map| map.need(method, uri)))
-        }
-        _ => Err(Trouble::invalid("action and resource go together: give both or neither")),
-    }
-}
-
-fn verified(
-    shared: &Arc<Shared>,
-    asker: &Asker,
-    headers: &HeaderMap,
-    peer: Peer,
-    requirement: Option<Requirement<'_>>,
-) -> Result<Verified, Trouble> {
-    let failed = |trouble| shared.gate.failed(&shared.service, client_of(shared, headers, peer), trouble);
-    let Some(secret) = presented(headers, Prefers::Authorization) else {
-        return Err(failed(Trouble::NoSecret));
-    };
-    let session = match asker {
-        Asker::Gateway => None,
-        Asker::Session(session) => Some(session),
-    };
-    let presented = shared.service.present(secret);
-    match shared.verdict(Surface::Forward, session, presented, requirement) {
-        Verdict::Allowed(verified) => Ok(verified),
-        Verdict::Forbidden(_) => Err(Trouble::Forbidden),
-        Verdict::Inactive => Err(failed(Trouble::BadSecret)),
     }
 }
 
@@ -160,14 +93,22 @@ fn cacheable_for(shared: &Shared, verified: Option<&Verified>) -> Option<u64> {
 }
 
 fn refused(trouble: &Trouble, query: Query<'_>) -> Response {
-    let mut response = tell(trouble);
-    if response.status() == StatusCode::TOO_MANY_REQUESTS
-        && let Ok(status) = on_limit(query)
-    {
-        *response.status_mut() = status;
+    let response = tell(trouble);
+    match on_limit(query) {
+        Ok(instead) if response.status() == StatusCode::TOO_MANY_REQUESTS && instead != response.status() => {
+            let mut said = problem(instead, TOO_MANY, json!({}));
+            retry_after(&mut said, trouble);
+            if instead == StatusCode::UNAUTHORIZED {
+                // RFC 9110, section 15.5.2: every 401 has a challenge.
+                challenge(&mut said, &Trouble::NoSecret);
+            }
+            said
+        }
+        _ => response,
     }
-    response
 }
+
+const TOO_MANY: &str = "Too many failed attempts: check the token, and wait as long as Retry-After says";
 
 /// What to say in place of 429, which some gateways can't pass on.
 fn on_limit(query: Query<'_>) -> Result<StatusCode, Trouble> {

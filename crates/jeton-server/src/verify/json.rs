@@ -20,7 +20,6 @@ use serde::Deserialize;
 
 use crate::Shared;
 use crate::ask::{self, Ask};
-use crate::gate::Prefers;
 use crate::http::json::{self, Json};
 use crate::metrics::Surface;
 use crate::operations::{reply, tell};
@@ -45,8 +44,7 @@ struct Question {
 }
 
 pub(crate) async fn verify(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let (_, ask) = ask::open(&shared, request, Prefers::Authorization).await;
-    let outcome = async { answers(&ask?) };
+    let outcome = async { answers(&ask::open_uncounted(&shared, request).await?) };
     outcome.await.unwrap_or_else(|trouble| tell(&trouble))
 }
 

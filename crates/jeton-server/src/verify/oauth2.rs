@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -21,25 +21,26 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::json::{scope, subject};
-use super::{NO_STORE, PRAGMA};
+use super::{NO_STORE, PRAGMA, issuer};
 use crate::Shared;
 use crate::ask::{self, Stranger};
 use crate::gate::{Prefers, presented};
 use crate::http::json::Json;
 use crate::http::query::Query;
 use crate::metrics::Surface;
-use crate::operations::{reply, retry_after, tell};
-use crate::trouble::{Trouble, harmless};
+use crate::operations::{reply, retry_after, words};
+use crate::trouble::Trouble;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
 pub(crate) async fn introspect(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let answered = async {
-        let stranger = ask::of_stranger(&shared, request).await.map_err(Answer::Other)?;
+        let stranger = ask::of_stranger(&shared, request).await;
+        let stranger = stranger.map_err(|trouble| Answer::of(trouble, Way::Form))?;
         // Whoever has not said who they are is told that first, whatever else may be wrong.
         let form = form(&stranger);
         let secret = form.as_ref().ok().and_then(|form| form.client_secret.clone());
-        let asker = asker(&stranger, secret)?;
+        let (asker, way) = asker(&stranger, secret)?;
         let form = form?;
         let requirement = match (&form.action, &form.resource) {
             (None, None) => None,
@@ -52,7 +53,7 @@ pub(crate) async fn introspect(State(shared): State<Arc<Shared>>, request: Reque
             _ => return Err(Answer::invalid("action and resource go together: give both or neither")),
         };
         let presented = shared.service.present(&form.token);
-        shared.service.may_ask(&asker, presented).map_err(|error| Answer::Other(error.into()))?;
+        shared.service.may_ask(&asker, presented).map_err(|error| Answer::of(error.into(), way))?;
         Ok(match shared.verdict(Surface::Introspection, Some(&asker), presented, requirement) {
             Verdict::Allowed(verified) => active(&verified),
             // Nothing is added: not even that there is such a token (section 2.2).
@@ -69,13 +70,15 @@ pub(crate) async fn introspect(State(shared): State<Arc<Shared>>, request: Reque
 
 pub(crate) async fn revoke(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let answered = async {
-        let stranger = ask::of_stranger(&shared, request).await.map_err(Answer::Other)?;
+        let stranger = ask::of_stranger(&shared, request).await;
+        let stranger = stranger.map_err(|trouble| Answer::of(trouble, Way::Form))?;
         let form = form(&stranger)?;
         // Whoever says who they are has to be right about it; nobody has to say.
         if credential(&stranger.headers, form.client_secret.clone())?.is_some() {
             asker(&stranger, form.client_secret.clone())?;
         }
-        shared.service.revoke_by_secret(&form.token).await.map_err(|error| Answer::Other(error.into()))
+        let revoked = shared.service.revoke_by_secret(&form.token).await;
+        revoked.map_err(|error| Answer::of(error.into(), Way::Form))
     };
     match answered.await {
         // Also for what was no good token: it is not one now (section 2.2).
@@ -85,10 +88,8 @@ pub(crate) async fn revoke(State(shared): State<Arc<Shared>>, request: Request) 
 }
 
 /// Where everything is, as the request's own address says.
-pub(crate) async fn metadata(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let scheme = if shared.settings.tls { "https" } else { "http" };
-    let base = format!("{scheme}://{}", harmless(host));
+pub(crate) async fn metadata(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let base = issuer::of(&shared, &request);
     let methods = ["client_secret_basic", "client_secret_post"];
     let document = json!({
         "issuer": base,
@@ -162,7 +163,18 @@ struct Parameters {
 /// How somebody says who they are.
 struct Credential {
     secret: Zeroizing<String>,
-    basic: bool,
+    way: Way,
+}
+
+/// Where the secret of whoever asks stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// `client_secret_basic`.
+    Basic,
+    /// `client_secret_post`, or nowhere because nobody has to say.
+    Form,
+    /// As the secret of every other call does.
+    Bearer,
 }
 
 /// The secret with which the asker authenticates, if there is one.
@@ -171,17 +183,17 @@ fn credential(headers: &HeaderMap, in_form: Option<Zeroizing<String>>) -> Result
     let basic = authorization
         .split_once(' ')
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))
-        .map(|(_, encoded)| password(encoded.trim()).ok_or_else(|| Answer::client(true)))
+        .map(|(_, encoded)| password(encoded.trim()).ok_or_else(|| Answer::client(Way::Basic)))
         .transpose()?;
     let in_header = match basic {
-        Some(secret) => Some(Credential { secret, basic: true }),
+        Some(secret) => Some(Credential { secret, way: Way::Basic }),
         None => presented(headers, Prefers::Authorization)
-            .map(|secret| Credential { secret: secret.to_owned().into(), basic: false }),
+            .map(|secret| Credential { secret: secret.to_owned().into(), way: Way::Bearer }),
     };
     match (in_header, in_form) {
         (Some(_), Some(_)) => Err(Answer::invalid("authenticate in one way: in the header or in the form")),
         (Some(credential), None) => Ok(Some(credential)),
-        (None, Some(secret)) => Ok(Some(Credential { secret, basic: false })),
+        (None, Some(secret)) => Ok(Some(Credential { secret, way: Way::Form })),
         (None, None) => Ok(None),
     }
 }
@@ -193,16 +205,15 @@ fn password(encoded: &str) -> Option<Zeroizing<String>> {
     Some(percent_decode_str(password).decode_utf8().ok()?.into_owned().into())
 }
 
-fn asker(stranger: &Stranger, in_form: Option<Zeroizing<String>>) -> Result<Session, Answer> {
+fn asker(stranger: &Stranger, in_form: Option<Zeroizing<String>>) -> Result<(Session, Way), Answer> {
     let Stranger { shared, peer, headers, .. } = stranger;
-    let as_client = in_form.is_some();
     let credential = credential(headers, in_form)?;
-    let basic = credential.as_ref().is_some_and(|credential| credential.basic);
+    let way = credential.as_ref().map_or(Way::Bearer, |credential| credential.way);
     let presented = credential.as_ref().map(|credential| credential.secret.as_str());
-    match shared.gate.admit_secret(&shared.service, presented, *peer) {
-        Ok(admitted) => Ok(admitted.session),
-        Err(Trouble::NoSecret | Trouble::BadSecret) if as_client || basic => Err(Answer::client(basic)),
-        Err(trouble) => Err(Answer::Other(trouble)),
+    match shared.gate.identify(&shared.service, presented, *peer) {
+        Ok(session) => Ok((session, way)),
+        Err(Trouble::NoSecret | Trouble::BadSecret) if way != Way::Bearer => Err(Answer::client(way)),
+        Err(trouble) => Err(Answer::of(trouble, way)),
     }
 }
 
@@ -227,43 +238,67 @@ fn active(it: &Verified) -> Vec<u8> {
     text
 }
 
-/// What is answered in place of what was asked.
-enum Answer {
-    /// 400 or 401, in the words of RFC 6749, section 5.2.
-    Error { status: StatusCode, error: &'static str, description: String, basic: bool },
-    /// Anything else.
-    Other(Trouble),
+/// What is answered in place of what was asked, in the words of RFC 6749, section 5.2, whatever it is: clients of OAuth
+/// read nothing else.
+struct Answer {
+    status: StatusCode,
+    error: &'static str,
+    description: String,
+    challenge: Option<&'static str>,
+    /// What else a client is to know: when to try again.
+    trouble: Option<Box<Trouble>>,
 }
 
 impl Answer {
     fn invalid(description: impl Into<String>) -> Self {
         let (status, description) = (StatusCode::BAD_REQUEST, description.into());
-        Self::Error { status, error: "invalid_request", description, basic: false }
+        Self { status, error: "invalid_request", description, challenge: None, trouble: None }
     }
 
-    fn client(basic: bool) -> Self {
+    fn client(way: Way) -> Self {
         let description = "The client's secret is no good token of this server".to_owned();
-        Self::Error { status: StatusCode::UNAUTHORIZED, error: "invalid_client", description, basic }
+        // Every 401 has a challenge, also where there is no scheme for what was tried (RFC 9110, section 15.5.2).
+        let challenge = if way == Way::Basic { r#"Basic realm="jeton""# } else { r#"Bearer realm="jeton""# };
+        let status = StatusCode::UNAUTHORIZED;
+        Self { status, error: "invalid_client", description, challenge: Some(challenge), trouble: None }
+    }
+
+    /// Anything else that stood in the way.
+    fn of(trouble: Trouble, way: Way) -> Self {
+        let (status, description) = words(&trouble);
+        let bearer = |challenge| Some(challenge).filter(|_| way == Way::Bearer);
+        let (error, challenge) = match (status, &trouble) {
+            (StatusCode::UNAUTHORIZED, Trouble::NoSecret) => {
+                ("invalid_client", bearer(r#"Bearer realm="jeton""#))
+            }
+            (StatusCode::UNAUTHORIZED, _) => {
+                ("invalid_token", Some(r#"Bearer realm="jeton", error="invalid_token""#))
+            }
+            (StatusCode::FORBIDDEN, _) => {
+                ("insufficient_scope", bearer(r#"Bearer realm="jeton", error="insufficient_scope""#))
+            }
+            (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, _) => {
+                ("temporarily_unavailable", None)
+            }
+            (status, _) if status.is_server_error() => ("server_error", None),
+            _ => ("invalid_request", None),
+        };
+        Self { status, error, description, challenge, trouble: Some(Box::new(trouble)) }
     }
 }
 
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
-        match self {
-            Self::Error { status, error, description, basic } => {
-                let body = json!({ "error": error, "error_description": description });
-                let mut response = reply(status, body.to_string());
-                if status == StatusCode::UNAUTHORIZED {
-                    let challenge = if basic { r#"Basic realm="jeton""# } else { r#"Bearer realm="jeton""# };
-                    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-                }
-                response
-            }
-            Self::Other(trouble) => {
-                let mut response = tell(&trouble);
-                retry_after(&mut response, &trouble);
-                response
-            }
+        // Neither may stand in a description (RFC 6749, section 5.2).
+        let description = self.description.replace(['"', '\\'], "'");
+        let body = json!({ "error": self.error, "error_description": description });
+        let mut response = reply(self.status, body.to_string());
+        if let Some(challenge) = self.challenge {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
+        if let Some(trouble) = &self.trouble {
+            retry_after(&mut response, trouble);
+        }
+        response
     }
 }

@@ -15,10 +15,12 @@
 //! open = true                             # anybody may, without a token
 //! ```
 //!
-//! A path is matched as the upstream will see it at the latest: whatever two servers could read in two ways (an encoded
-//! slash, an empty segment, a dot segment, a backslash) fits no route, and is denied. What a name captures may become
-//! part of a resource, so it has to be plain: letters, digits and `-._~`.
+//! A path is matched as the upstream will see it at the latest, percent-decoded: `/%61dmin` is `/admin` there, and must not
+//! be something else here. Whatever two servers could read in two ways (an encoded slash, an empty segment, a dot segment, a
+//! backslash) fits no route, and is denied. What a name captures may become part of a resource, so it has to be plain:
+//! letters, digits and `-._~`.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use jeton_core::policy::Resource;
@@ -146,15 +148,14 @@ impl RouteMap {
 
     /// What a request with this method, and this path with or without a query, needs.
     pub fn need(&self, method: &str, uri: &str) -> Need {
-        let path = uri.split(['?', '#']).next().unwrap_or_default();
-        if is_ambiguous(path) {
+        let Some(path) = unambiguous(uri.split(['?', '#']).next().unwrap_or_default()) else {
             return Need::Denied(Denied::Ambiguous);
-        }
+        };
         let otherwise = || match self.otherwise {
             Otherwise::Deny => Need::Denied(Denied::NoRoute),
             Otherwise::Verify => Need::Token,
         };
-        let Ok(found) = self.paths.at(path) else { return otherwise() };
+        let Ok(found) = self.paths.at(&path) else { return otherwise() };
         let fits =
             |route: &&Route| route.methods.is_empty() || route.methods.iter().any(|known| known == method);
         let Some(route) = found.value.iter().find(fits) else { return otherwise() };
@@ -181,6 +182,9 @@ impl Entry {
     fn read(self) -> Result<(String, Route), String> {
         if !self.path.starts_with('/') {
             return Err(format!("the path {} does not begin with a slash", self.path));
+        }
+        if self.path.contains('%') {
+            return Err(format!("the path {} is percent-encoded: write it plainly", self.path));
         }
         let methods = match self.method {
             None => Vec::new(),
@@ -239,31 +243,33 @@ fn filled<'a>(parts: &[Part], captured: impl Fn(&str) -> Option<&'a str>) -> Opt
         match part {
             Part::Text(text) => resource.push_str(text),
             Part::Name(name) => {
-                let decoded = percent_decode_str(captured(name)?).decode_utf8().ok()?;
+                let name = captured(name)?;
                 let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-                if decoded.is_empty() || !decoded.bytes().all(plain) {
+                if name.is_empty() || !name.bytes().all(plain) {
                     return None;
                 }
-                resource.push_str(&decoded);
+                resource.push_str(name);
             }
         }
     }
     Some(resource)
 }
 
-/// Whether two servers could read a path in two ways.
-fn is_ambiguous(path: &str) -> bool {
-    let encoded = |byte: &str| {
-        let lower = path.to_ascii_lowercase();
-        lower.contains(byte)
-    };
+/// The path, decoded; `None` if two servers could read it in two ways.
+fn unambiguous(path: &str) -> Option<Cow<'_, str>> {
+    // What separates, ends or climbs when it is decoded, and what would have to be decoded twice.
+    const MEANINGFUL: [&str; 7] = ["%2f", "%5c", "%2e", "%25", "%3b", "%3f", "%23"];
+    let lower = path.to_ascii_lowercase();
     let dots = |segment: &str| matches!(segment, "." | "..");
-    !path.starts_with('/')
+    let odd = !path.starts_with('/')
         || path.contains("//")
         || path.contains(['\\', ';'])
         || path.split('/').any(dots)
-        || ["%2f", "%5c", "%2e", "%00", "%25", "%3b"].into_iter().any(encoded)
-        || !path.bytes().all(|byte| byte.is_ascii_graphic())
+        || MEANINGFUL.into_iter().any(|encoded| lower.contains(encoded))
+        || !path.bytes().all(|byte| byte.is_ascii_graphic());
+    let decoded = percent_decode_str(path).decode_utf8().ok().filter(|_| !odd)?;
+    // A percent sign that is left stands before no two digits.
+    (!decoded.contains(|c: char| c == '%' || c.is_control())).then_some(decoded)
 }
 
 #[cfg(test)]
@@ -336,6 +342,15 @@ mod tests {
             "/docs/a%252fb",
             "/docs/a;b/c",
             "/docs/a%00",
+            "/docs/a%0ab",
+            "/docs/a%7f",
+            "/docs/a%3Fb",
+            "/docs/a%23b",
+            "/docs/%zz",
+            "/docs/a%",
+            "/docs/%ff",
+            // An overlong slash.
+            "/docs/%c0%af",
             "/docs/a b",
             "docs/x",
             "",
@@ -343,6 +358,29 @@ mod tests {
         ] {
             assert_eq!(map.need("GET", uri), Need::Denied(Denied::Ambiguous), "{uri}");
         }
+    }
+
+    /// Upstream it is the same path, so it must be the same here: neither what no route fits nor what another one does.
+    #[test]
+    fn encoding_what_need_not_be_encoded_changes_nothing() {
+        let map = r#"
+            otherwise = "verify"
+            [[route]]
+            path = "/{*all}"
+            open = true
+            [[route]]
+            path = "/admin/{name}"
+            action = "viewProject"
+            resource = "proj/{name}"
+            [[route]]
+            path = "/ein raum/ü"
+        "#;
+        let map = RouteMap::parse(map).unwrap();
+        for uri in ["/admin/a", "/%61dmin/a", "/%61%64%6D%69%6e/%61", "/admin/%61?b"] {
+            assert_eq!(map.need("GET", uri), permission("viewProject", "proj/a"), "{uri}");
+        }
+        assert_eq!(map.need("GET", "/ein%20raum/%C3%BC"), Need::Token);
+        assert_eq!(map.need("GET", "/ein%20raum/%C3%BC/x"), Need::Nothing);
     }
 
     #[test]
@@ -375,6 +413,7 @@ mod tests {
                 "[[route]]\npath = \"/{*p}\"\naction = \"b\"\nresource = \"proj/{p}\"",
                 "names {p}, which the path",
             ),
+            ("[[route]]\npath = \"/%61\"", "the path /%61 is percent-encoded"),
             ("[[route]]\npath = \"/a\"\nmethod = \"get\"", "`get` is no method"),
             ("[[route]]\npath = \"/{a}\"\n[[route]]\npath = \"/{b}\"", "the path /{b}: "),
             ("[[route]]\npath = \"/a\"\npaht = 1", "unknown field `paht`"),

@@ -4,7 +4,7 @@
 //! whenever it comes, what a request has changed is made anew for the next, time stands still, and there are no rates.
 //! After some hundred changes the server is dropped, which makes the test kit look through all that it holds.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -16,6 +16,8 @@ use jeton_core::policy::{Effect, Resource, Statement, action};
 use jeton_core::role::BaseRole;
 use jeton_server::Settings;
 use jeton_server::http::rate_limit::RateLimit;
+use jeton_server::verify::{RouteMap, VerifySettings};
+use jeton_service::Session;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -57,6 +59,7 @@ pub(super) struct World {
     role: RoleId,
     /// Secrets of all sorts of callers. The last is nobody's.
     callers: Vec<String>,
+    gateway: String,
     /// The tokens that requests are about, by their number in [`TARGETS`], as far as they have been made.
     targets: [Option<Target>; TARGETS.len()],
     /// A good secret that clients send where none belongs. The test kit doesn't know it.
@@ -111,12 +114,13 @@ impl World {
 
     fn build() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let (jeton, role, callers, stray) = runtime.block_on(async {
+        let (jeton, role, callers, gateway, stray) = runtime.block_on(async {
             let none = RateLimit { requests: 0, window: Duration::ZERO };
             let settings = Settings {
                 max_body_bytes: LONGEST_BODY,
                 token_requests: none,
                 failed_authentications: none,
+                verify: VerifySettings { route_map: Some(route_map()), ..VerifySettings::default() },
                 ..Settings::default()
             };
             let limits = Limits { text_bytes: LONGEST_TEXT, roles: 3, ..Limits::default() };
@@ -138,9 +142,31 @@ impl World {
                 callers.push(made.expect(201).string("token"));
             }
             callers.push("nobody".to_owned());
-            (jeton, role, callers, stray.expose().to_owned())
+            let body = r#"{"serviceToken":true,"role":"reader"}"#;
+            let gateway = jeton.call(&owner, "POST", "/api/v2/tokens", Some(body)).await;
+            let gateway = gateway.expect(201).string("token");
+            (jeton, role, callers, gateway, stray.expose().to_owned())
         });
-        Self { jeton, runtime, role, callers, targets: Default::default(), stray, changes: 0 }
+        Self { jeton, runtime, role, callers, gateway, targets: Default::default(), stray, changes: 0 }
+    }
+
+    /// The secret of a caller, by number; after the last comes a service that may do nothing but ask about others.
+    pub(super) fn caller(&self, number: usize) -> &str {
+        self.callers.get(number).unwrap_or(&self.gateway)
+    }
+
+    /// Who has this very text for a secret.
+    pub(super) fn session(&self, text: &str) -> Option<Session> {
+        self.jeton.service.authenticate(text).ok()
+    }
+
+    /// Asks something that changes nothing.
+    pub(super) fn ask(&self, request: Request<Body>) -> Reply {
+        let before = self.revision();
+        let reply = self.runtime.block_on(self.jeton.exchange(request));
+        assert!(reply.status.as_u16() < 500, "{reply:?}");
+        assert_eq!(self.revision(), before, "a question changes something: {reply:?}");
+        reply
     }
 
     /// Draws a caller and a token that the request is to be about, sometimes one that does not exist.
@@ -297,6 +323,28 @@ const ACTIONS: [&str; 7] = [
     "updateOn",
 ];
 
+/// The route map of the server, which gateways' questions go by.
+pub(super) fn route_map() -> Arc<RouteMap> {
+    Arc::new(RouteMap::parse(ROUTES).unwrap())
+}
+
+const ROUTES: &str = r#"
+    [[route]]
+    path = "/open/{*rest}"
+    open = true
+    [[route]]
+    path = "/me"
+    [[route]]
+    method = ["GET", "HEAD"]
+    path = "/projects/{project}"
+    action = "viewProject"
+    resource = "proj/{project}"
+    [[route]]
+    path = "/projects/{project}"
+    action = "updateProject"
+    resource = "proj/{project}"
+"#;
+
 /// Somebody who keeps their own tokens and no others.
 fn keeper() -> Vec<Statement> {
     let statement = |effect, resource: &str, action: &str| Statement {
@@ -314,7 +362,7 @@ fn keeper() -> Vec<Statement> {
 }
 
 /// Bytes that no URI has, written as clients write them. A percent sign stays: wrong escapes are to be tried too.
-fn escaped(text: &[u8]) -> String {
+pub(super) fn escaped(text: &[u8]) -> String {
     let plain = |byte: u8| byte.is_ascii_graphic() && !br##""#<>\^`{|}"##.contains(&byte);
     text.iter()
         .map(|&byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })

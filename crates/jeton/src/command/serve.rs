@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jeton_core::digest::ServerKey;
-use jeton_server::http::{self, Listener};
+use jeton_server::Apps;
+use jeton_server::http::{self, ConnectionLimits, Listener};
 use jeton_service::{Clock as _, Failure, Service};
+use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use crate::config::layers::Layers;
@@ -63,10 +65,12 @@ async fn serve(config: &Config, started: Instant) -> Result<(), Fault> {
     let certificate = config.tls.clone().map(Certificate::open).transpose()?;
     data_dir::prepare(&config.storage.data_dir)?;
     let entropy = Arc::new(SystemEntropy::new()?);
-    let mut listener = config.listen.bind().await?;
-    if let Some(certificate) = &certificate {
-        listener = listener.with_tls(certificate.shown());
-    }
+    let encrypted = |listener: Listener| match &certificate {
+        Some(certificate) => listener.with_tls(certificate.shown()),
+        None => listener,
+    };
+    let listener = encrypted(config.listen.bind().await?);
+    let grpc_listener = grpc_listener(config).await?.map(encrypted);
     let service = open(config, &listener, &entropy).await?;
     let first_start = FirstStart {
         service: &service,
@@ -77,10 +81,11 @@ async fn serve(config: &Config, started: Instant) -> Result<(), Fault> {
         entropy: &entropy,
     };
     first_start.run().await?;
-    let app = jeton_server::app(service.clone(), settings(config, &service.mint().key, &entropy));
+    let apps = jeton_server::apps(service.clone(), settings(config, &service.mint().key, &entropy));
     let signals = Signals::listen()?;
     tracing::info!(
         address = %listener.address(),
+        grpc_address = grpc_listener.as_ref().map(|listener| listener.address().to_string()),
         tls = config.tls.is_some(),
         database = %config.storage.database,
         revision = service.index().revision().number(),
@@ -96,18 +101,54 @@ async fn serve(config: &Config, started: Instant) -> Result<(), Fault> {
         // They would not end by themselves before the drain does.
         service.end_watches();
     };
-    let drained = http::serve(listener, app, config.costs.connections.clone(), told_to_stop).await;
+    let cut = serve_all(apps, listener, grpc_listener, &config.costs.connections, told_to_stop).await;
     flushing.abort();
     forgetting.abort();
     reloading.abort();
     flush(service.clone()).await;
     tracing::info!(
-        cut_connections = drained.cut,
+        cut_connections = cut,
         revision = service.index().revision().number(),
         uptime_s = started.elapsed().as_secs(),
         "stopped"
     );
     Ok(())
+}
+
+/// Serves at one address, or at both, until told to stop: how many connections had to be cut then.
+async fn serve_all(
+    apps: Apps,
+    listener: Listener,
+    grpc_listener: Option<Listener>,
+    limits: &ConnectionLimits,
+    told_to_stop: impl Future<Output = ()>,
+) -> usize {
+    // Whoever holds the other end hears that this one is gone.
+    let (serving, mut stopping) = watch::channel(());
+    let stop = async {
+        told_to_stop.await;
+        drop(serving);
+    };
+    let over_http = http::serve(listener, apps.http, limits.clone(), stop);
+    let over_grpc = async {
+        let listener = grpc_listener?;
+        let stop = async {
+            let _ = stopping.changed().await;
+        };
+        Some(http::serve(listener, apps.grpc, limits.clone(), stop).await)
+    };
+    let (over_http, over_grpc) = tokio::join!(over_http, over_grpc);
+    over_http.cut + over_grpc.map_or(0, |drained| drained.cut)
+}
+
+/// Takes the address for gRPC, if there is one.
+async fn grpc_listener(config: &Config) -> Result<Option<Listener>, Fault> {
+    let Some(address) = &config.grpc_listen else { return Ok(None) };
+    let listener = address.bind().await.map_err(|error| {
+        // What to do about it is said of the other address.
+        Fault::failed(error.to_string().replace("--listen", "--grpc-listen"))
+    })?;
+    Ok(Some(listener))
 }
 
 async fn open(config: &Config, listener: &Listener, entropy: &Arc<SystemEntropy>) -> Result<Service, Fault> {

@@ -285,6 +285,15 @@ pub(crate) const ROUTE_MAP: Setting = Setting::new(
 .depends("a good token is enough")
 .topic(VERIFICATION);
 
+pub(crate) const GRPC_LISTEN: Setting = Setting::new(
+    "grpc_listen",
+    "JETON_GRPC_LISTEN",
+    "ADDRESS",
+    "Where Envoy may ask over gRPC (ext_authz): HOST:PORT, [IPV6]:PORT or unix:PATH; with TLS if --listen has it",
+)
+.depends("no gRPC")
+.topic(VERIFICATION);
+
 pub(crate) const VERIFY_MAX_AGE: Setting = Setting::new(
     "verify_max_age",
     "JETON_VERIFY_MAX_AGE",
@@ -334,6 +343,7 @@ pub(crate) const ALL: &[&Setting] = &[
     &OWNER_TOKEN,
     &LOG_LEVEL,
     &LOG_FORMAT,
+    &GRPC_LISTEN,
     &TRUSTED_PROXY,
     &ROUTE_MAP,
     &VERIFY_MAX_AGE,

@@ -9,9 +9,11 @@
     reason = "a test fails by panicking, and may say what it leaves out"
 )]
 
+pub mod gateway;
 pub mod http;
 pub mod responder;
 pub mod terminal;
+pub mod upstream;
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::Path;
@@ -154,6 +156,13 @@ impl Running {
         &self.stderr.seen
     }
 
+    /// All that was logged by a process that has ended.
+    pub(crate) fn log_at_the_end(&mut self) -> &str {
+        let deadline = Instant::now() + PATIENCE;
+        while self.stderr.next(deadline).is_some() {}
+        &self.stderr.seen
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         let id = Pid::from_child(&self.child);
         kill_process(id, signal).unwrap();
@@ -162,6 +171,12 @@ impl Running {
     /// Whether it still runs, without waiting.
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(crate) fn stop(self) -> Ended {
+        self.signal(Signal::TERM);
+        self.wait()
     }
 
     /// Waits for its end.

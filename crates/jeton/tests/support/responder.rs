@@ -90,6 +90,16 @@ impl Responder {
 
 fn answer(stream: impl Read + Write, text: &str) -> Asked {
     let mut stream = BufReader::new(stream);
+    let asked = hear(&mut stream);
+    if !asked.what.is_empty() {
+        stream.get_mut().write_all(text.as_bytes()).unwrap();
+        stream.get_mut().flush().unwrap();
+    }
+    asked
+}
+
+/// Reads a request whole.
+pub(super) fn hear(stream: &mut BufReader<impl Read>) -> Asked {
     let mut line = || {
         let mut line = String::new();
         let read = stream.read_line(&mut line);
@@ -97,14 +107,10 @@ fn answer(stream: impl Read + Write, text: &str) -> Asked {
     };
     let what = line().strip_suffix(" HTTP/1.1").unwrap_or_default().to_owned();
     let mut asked = Asked { what, headers: Vec::new(), body: String::new() };
-    while let Some((name, value)) = line().split_once(": ") {
-        asked.headers.push((name.to_lowercase(), value.to_owned()));
+    while let Some((name, value)) = line().split_once(':') {
+        asked.headers.push((name.to_lowercase(), value.trim().to_owned()));
     }
-    if !asked.what.is_empty() {
-        let length = asked.header("content-length").map_or(0, |length| length.parse().unwrap());
-        stream.by_ref().take(length).read_to_string(&mut asked.body).unwrap();
-        stream.get_mut().write_all(text.as_bytes()).unwrap();
-        stream.get_mut().flush().unwrap();
-    }
+    let length = asked.header("content-length").map_or(0, |length| length.parse().unwrap());
+    stream.take(length).read_to_string(&mut asked.body).unwrap();
     asked
 }
