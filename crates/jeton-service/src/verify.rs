@@ -1,6 +1,7 @@
 //! Verification: from a presented text to a verdict, from memory alone.
 
 use jeton_core::digest::Digest;
+use jeton_core::refusal::Refusal;
 use jeton_core::rule;
 use jeton_index::verdict::{Requirement, Verdict};
 
@@ -15,11 +16,8 @@ pub struct Presented(Digest);
 impl Service {
     /// Looks at a presented text: its format, its checksum, its digest. `None` for what can't be a secret.
     pub fn present(&self, text: &str) -> Option<Presented> {
-        if let Err(reason) = self.inner.mint.format.recognize(text) {
-            tracing::debug!(?reason, "a presented text is no secret");
-            return None;
-        }
-        Some(Presented(self.inner.mint.key.digest(text)))
+        let unlike = |reason| tracing::debug!(?reason, "a presented text is no secret");
+        self.digest_of(text).map_err(unlike).ok().map(Presented)
     }
 
     /// Decides on what was presented, from memory. What is not asked about by somebody with a session is decided for
@@ -76,8 +74,12 @@ impl Service {
         for _ in 0..crate::tokens::ATTEMPTS {
             let Ok(session) = self.authenticate(presented) else { return Ok(()) };
             let caller = session.caller();
-            let Ok(found) = self.token_of_any_kind(caller.account, caller.token).await else {
-                return Ok(());
+            let found = match self.token_of_any_kind(caller.account, caller.token).await {
+                Ok(found) => found,
+                // Somebody else was faster, and nothing is left to be done. Anything else is a failure, and the secret
+                // may live on.
+                Err(Error::Refused(Refusal::NoSuchToken)) => return Ok(()),
+                Err(error) => return Err(error),
             };
             let proposal = rule::revoke_by_secret(caller, &found.token, self.now());
             if self.commit_first(vec![proposal]).await?.is_some() {

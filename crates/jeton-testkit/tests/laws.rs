@@ -202,6 +202,28 @@ async fn law_08_verification_touches_no_disk_and_waits_for_no_writer() {
     assert_eq!(stuck.await.unwrap(), 201);
 }
 
+/// A revocation that is answered with success has happened, also where whoever asks shows nothing but the secret.
+#[tokio::test]
+async fn law_01_a_secret_that_could_not_be_revoked_is_not_said_to_be() {
+    let (store, jeton) = unreliable().await;
+    let (_, secret) = create(&jeton, &json!({ "role": "reader" })).await;
+    let revoke = async || {
+        let form = [("content-type", "application/x-www-form-urlencoded")];
+        jeton.send("POST", "/oauth2/revoke", &form, format!("token={secret}")).await
+    };
+    // RFC 7009, section 2.2.1: after 503 a client takes it that the token lives, and may try again.
+    store.set_broken(true);
+    revoke().await.expect(503);
+    store.set_broken(false);
+    assert!(works(&jeton, &secret).await, "nothing was revoked, and nothing said so");
+    store.set_full(true);
+    revoke().await.expect(503);
+    store.set_full(false);
+    assert!(works(&jeton, &secret).await);
+    revoke().await.expect(200);
+    assert!(!works(&jeton, &secret).await);
+}
+
 /// To an owner of another account, everything of this one is answered exactly as if it did not exist, and nothing of it
 /// counts or changes.
 #[tokio::test]
