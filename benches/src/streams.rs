@@ -80,7 +80,6 @@ fn beside_creates(options: &Options, server: &Server, report: &mut Report) -> Fa
         }
         let mut readers =
             Readers::connect(server.address, options.streams, |at| numbers[at % numbers.len()])?;
-        readers.read_until(|told| told.iter().all(|count| *count < usize::MAX))?;
         let begun = readers.settled()?;
         let over = AtomicBool::new(false);
         let (rate, count) = std::thread::scope(|scope| {
@@ -90,9 +89,9 @@ fn beside_creates(options: &Options, server: &Server, report: &mut Report) -> Fa
                 outcome
             });
             readers.read_while(|| !over.load(Ordering::SeqCst))?;
-            creating.join().map_err(|_| "the creates panicked")?.map_err(Into::into)
-        })
-        .map_err(|error: Box<dyn std::error::Error>| error)?;
+            let figures = creating.join().map_err(|_| "the creates panicked")??;
+            Fallible::Ok(figures)
+        })?;
         let each = options.streams / numbers.len();
         let due = begun + count * each;
         readers.read_until(|told| told.iter().sum::<usize>() >= due)?;

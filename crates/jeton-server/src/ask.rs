@@ -60,7 +60,7 @@ pub(crate) struct Stranger {
 
 /// Reads the body of a request that needs no secret, whatever it may present.
 pub(crate) async fn of_stranger(shared: &Arc<Shared>, request: Request) -> Result<Stranger, Trouble> {
-    let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Unix);
+    let peer = Peer::of(request.extensions());
     let settings = &shared.settings;
     let (parts, body) = request.into_parts();
     let body = body::read(body, settings.max_body_bytes, settings.body_timeout).await?;
@@ -76,7 +76,7 @@ pub(crate) async fn open(
     request: Request,
     prefers: Prefers,
 ) -> (Option<Verdict>, Result<Ask, Trouble>) {
-    let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Unix);
+    let peer = Peer::of(request.extensions());
     let (parts, body) = request.into_parts();
     let Admitted { session, rate } = match shared.gate.admit(&shared.service, &parts.headers, peer, prefers) {
         Ok(admitted) => admitted,
@@ -88,7 +88,7 @@ pub(crate) async fn open(
 
 /// As [`open`], for those who ask about the tokens of others: they are not counted.
 pub(crate) async fn open_uncounted(shared: &Arc<Shared>, request: Request) -> Result<Ask, Trouble> {
-    let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Unix);
+    let peer = Peer::of(request.extensions());
     let (parts, body) = request.into_parts();
     let secret = presented(&parts.headers, Prefers::Authorization);
     let session = shared.gate.identify(&shared.service, secret, peer)?;

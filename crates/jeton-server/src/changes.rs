@@ -11,7 +11,7 @@ mod wire;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, VARY};
+use axum::http::header::{ACCEPT, VARY};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jeton_core::change::{Change, Revision};
@@ -41,21 +41,15 @@ async fn follow(ask: &Ask) -> Result<Response, Trouble> {
     };
     let mut lines = Lines { events: wants_events(&ask.headers) };
     let kind = if lines.events { "text/event-stream" } else { "application/x-ndjson" };
-    let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static(kind)),
-        (CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store")),
-        (VARY, HeaderValue::from_static("accept")),
-        // Proxies that gather answers before they pass them on would keep the lines.
-        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
-    ];
+    let vary = [(VARY, HeaderValue::from_static("accept"))];
     // A HEAD asks what it would get, and waits for nothing.
     if ask.method == Method::HEAD {
-        return Ok(headers.into_response());
+        return Ok((vary, streams::headers(kind)).into_response());
     }
     let mut text = Vec::new();
     lines.beat(watch.post().told(), &mut text);
-    let body = streams::body(watch, lines, text, ask.shared.settings.stream_keepalive);
-    Ok((headers, body).into_response())
+    let stream = streams::answer(kind, watch, lines, text, ask.shared.settings.stream_keepalive);
+    Ok((vary, stream).into_response())
 }
 
 /// Where to go on. The header counts first: a browser that comes back repeats the address that it began with.

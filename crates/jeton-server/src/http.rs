@@ -28,6 +28,7 @@ pub mod serve;
 pub mod tls;
 
 pub(crate) mod object;
+pub(crate) mod pulled;
 
 mod connection;
 mod vitals;

@@ -135,7 +135,7 @@ impl Shared {
 
 /// The figures, for those who may ask about secrets: a monitor on this machine, or one with a token.
 pub(crate) async fn metrics(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Unix);
+    let peer = Peer::of(request.extensions());
     match Asker::gateway(&shared, request.headers(), peer) {
         Ok(_) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

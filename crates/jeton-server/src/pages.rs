@@ -6,20 +6,17 @@
 //! halfway the connection is cut: a list that only looks complete would be a lie.
 
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http_body::Frame;
 use jeton_service::{Service, Session, Start, TokenPage, TokenView, Visible};
-use tokio::sync::mpsc;
 
 use crate::ask::Ask;
 use crate::http::json::Json;
+use crate::http::pulled::{self, Source};
 use crate::trouble::Trouble;
 
 /// Tokens in one piece. Each may come with texts and a policy of a hundred kilobytes.
@@ -57,7 +54,7 @@ pub(crate) async fn answer<S, W, A>(ask: Ask, list: List<S, W, A>) -> Result<Res
 where
     S: Fn(&Service, &Session) -> Result<Visible, Trouble> + Send + Sync + 'static,
     W: Fn(&mut Json<'_>, &TokenView) + Send + Sync + 'static,
-    A: FnOnce(Told) -> String + Send + Sync + 'static,
+    A: Fn(Told) -> String + Send + Sync + 'static,
 {
     let mut text = Vec::with_capacity(ENOUGH);
     text.extend_from_slice(list.before.as_bytes());
@@ -69,9 +66,7 @@ where
         more = walk.fill(&mut text).await?;
     }
     let body = if more {
-        let (pieces, body) = mpsc::channel(1);
-        tokio::spawn(walk.rest(text, pieces));
-        Body::new(Pieces(body))
+        pulled::body(Rest { walk, text, more })
     } else {
         walk.end(&mut text);
         Body::from(text)
@@ -93,26 +88,8 @@ impl<S, W, A> Walk<S, W, A>
 where
     S: Fn(&Service, &Session) -> Result<Visible, Trouble>,
     W: Fn(&mut Json<'_>, &TokenView),
-    A: FnOnce(Told) -> String,
+    A: Fn(Told) -> String,
 {
-    async fn rest(mut self, mut text: Vec<u8>, pieces: mpsc::Sender<Piece>) {
-        let mut more = true;
-        while more {
-            // A reader that has gone away ends the work.
-            let piece = std::mem::replace(&mut text, Vec::with_capacity(ENOUGH));
-            if pieces.send(Ok(Bytes::from(piece))).await.is_err() {
-                return;
-            }
-            let Ok(next) = self.fill(&mut text).await else {
-                let _ = pieces.send(Err(io::ErrorKind::Interrupted.into())).await;
-                return;
-            };
-            more = next;
-        }
-        self.end(&mut text);
-        let _ = pieces.send(Ok(Bytes::from(text))).await;
-    }
-
     /// Goes on until there is something worth sending. `true` if there may be more.
     async fn fill(&mut self, text: &mut Vec<u8>) -> Result<bool, Trouble> {
         let mut more = true;
@@ -155,25 +132,39 @@ where
         full && self.room() > 0
     }
 
-    fn end(self, text: &mut Vec<u8>) {
+    fn end(&self, text: &mut Vec<u8>) {
         let after = (self.list.after)(Told { shown: self.shown, total: self.total });
         text.extend_from_slice(after.as_bytes());
     }
 }
 
-type Piece = Result<Bytes, io::Error>;
+/// What is left of a list after its first piece, which stands in `text`.
+struct Rest<S, W, A> {
+    walk: Walk<S, W, A>,
+    text: Vec<u8>,
+    more: bool,
+}
 
-/// A body that comes from a channel.
-struct Pieces(mpsc::Receiver<Piece>);
-
-impl http_body::Body for Pieces {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        self.0.poll_recv(cx).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+impl<S, W, A> Source for Rest<S, W, A>
+where
+    S: Fn(&Service, &Session) -> Result<Visible, Trouble> + Send + Sync + 'static,
+    W: Fn(&mut Json<'_>, &TokenView) + Send + Sync + 'static,
+    A: Fn(Told) -> String + Send + Sync + 'static,
+{
+    async fn next(mut self) -> Option<(io::Result<Bytes>, Self)> {
+        if self.text.is_empty() {
+            if !self.more {
+                return None;
+            }
+            match self.walk.fill(&mut self.text).await {
+                Ok(more) => self.more = more,
+                Err(_) => return Some((Err(io::ErrorKind::Interrupted.into()), self)),
+            }
+            if !self.more {
+                self.walk.end(&mut self.text);
+            }
+        }
+        let piece = std::mem::replace(&mut self.text, Vec::with_capacity(ENOUGH));
+        Some((Ok(Bytes::from(piece)), self))
     }
 }

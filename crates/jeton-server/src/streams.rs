@@ -7,16 +7,17 @@
 //! and proxies on the way don't take it for a forgotten one.
 
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http_body::Frame;
 use jeton_core::change::Revision;
 use jeton_service::{Ended, Watching};
 use tokio::time::{Instant, sleep_until};
+
+use crate::http::pulled::{self, Source};
 
 /// Writes down what a watch tells, in the words of a surface.
 pub(crate) trait Teller<News>: Send + 'static {
@@ -32,15 +33,31 @@ pub(crate) trait Teller<News>: Send + 'static {
     }
 }
 
-/// The body of a stream: what has been written already, then whatever the watch tells. A sign of life follows when
-/// nothing was told for as long as `keepalive`.
-pub(crate) fn body<W, T>(watch: W, teller: T, written: Vec<u8>, keepalive: Duration) -> Body
+/// Answers with a stream, which is called `kind`: what has been written already, then whatever the watch tells. A sign of
+/// life follows when nothing was told for as long as `keepalive`.
+pub(crate) fn answer<W, T>(
+    kind: &'static str,
+    watch: W,
+    teller: T,
+    written: Vec<u8>,
+    keepalive: Duration,
+) -> Response
 where
     W: Watching + 'static,
     T: Teller<W::News>,
 {
     let stream = Stream { watch, teller, written, keepalive, beats_at: Instant::now() + keepalive };
-    Body::new(Pulled(Box::pin(stream.step())))
+    (headers(kind), pulled::body(stream)).into_response()
+}
+
+/// The headers of a stream that is called `kind`.
+pub(crate) fn headers(kind: &'static str) -> [(HeaderName, HeaderValue); 3] {
+    [
+        (CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store")),
+        // Proxies that gather answers before they pass them on would keep the lines.
+        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    ]
 }
 
 struct Stream<W, T> {
@@ -51,24 +68,23 @@ struct Stream<W, T> {
     beats_at: Instant,
 }
 
-type Step<W, T> = (Stream<W, T>, Option<io::Result<Bytes>>);
-
-impl<W: Watching, T: Teller<W::News>> Stream<W, T> {
-    /// Goes on to the next piece. `None` is the end.
-    async fn step(mut self) -> Step<W, T> {
+impl<W: Watching + 'static, T: Teller<W::News>> Source for Stream<W, T> {
+    async fn next(mut self) -> Option<(io::Result<Bytes>, Self)> {
         while self.written.is_empty() {
             if let Err(ended) = self.write().await {
                 tracing::debug!(?ended, "a stream ended");
                 // Half a line would be taken for a whole one, or for a mistake of ours: rather cut the connection.
-                let cut = (!self.teller.is_whole()).then(|| Err(io::ErrorKind::Interrupted.into()));
-                return (self, cut);
+                let cut = io::ErrorKind::Interrupted.into();
+                return (!self.teller.is_whole()).then_some((Err(cut), self));
             }
         }
         self.beats_at = Instant::now() + self.keepalive;
         let piece = Bytes::from(in_lines(std::mem::take(&mut self.written)));
-        (self, Some(Ok(piece)))
+        Some((Ok(piece), self))
     }
+}
 
+impl<W: Watching, T: Teller<W::News>> Stream<W, T> {
     async fn write(&mut self) -> Result<(), Ended> {
         let rings_at = self.secret_ends_in().map_or(self.beats_at, |end| self.beats_at.min(end));
         tokio::select! {
@@ -111,25 +127,6 @@ fn in_lines(written: Vec<u8>) -> Vec<u8> {
             text.replace('\u{2029}', "\\u2029").into_bytes()
         }
         Err(error) => error.into_bytes(),
-    }
-}
-
-/// A body that is worked out piece by piece, when it is asked for.
-struct Pulled<W, T>(Pin<Box<dyn Future<Output = Step<W, T>> + Send>>);
-
-impl<W: Watching + 'static, T: Teller<W::News>> http_body::Body for Pulled<W, T> {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        let (stream, piece) = std::task::ready!(self.0.as_mut().poll(cx));
-        if let Some(Ok(_)) = piece {
-            self.0 = Box::pin(stream.step());
-        }
-        Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }
 }
 

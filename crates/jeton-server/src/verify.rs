@@ -18,6 +18,7 @@ mod headers;
 mod issuer;
 mod json;
 mod oauth2;
+mod requirement;
 mod route_map;
 
 use std::net::IpAddr;

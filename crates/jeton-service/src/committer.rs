@@ -1,8 +1,9 @@
 //! The committer: the one place where changes become durable, and then true.
 //!
 //! A thread takes whatever proposals wait, commits them as one group, takes the changes into the index in revision
-//! order, hands them to the feed, and answers. While it waits for the disk the next group gathers by itself, so that the more there is to do the
-//! less each costs. Nobody hears of a change before memory knows it, and memory knows nothing that is not durable.
+//! order, hands them to the feed, and answers. While it waits for the disk the next group gathers by itself, so that the
+//! more there is to do the less each costs. Nobody hears of a change before memory knows it, and memory knows nothing that
+//! is not durable.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};

@@ -2,6 +2,7 @@
 
 use jeton_core::caller::Caller;
 use jeton_core::digest::Digest;
+use jeton_core::rule::Mint;
 use jeton_core::secret::Malformed;
 use jeton_core::timestamp::Timestamp;
 use jeton_index::Dead;
@@ -44,8 +45,14 @@ impl Service {
     /// # Errors
     /// Why it is good for nothing.
     pub fn authenticate(&self, presented: &str) -> Result<Session, Unauthenticated> {
-        self.inner.mint.format.recognize(presented).map_err(Unauthenticated::Malformed)?;
-        self.session(self.inner.mint.key.digest(presented))
+        self.session(self.digest_of(presented).map_err(Unauthenticated::Malformed)?)
+    }
+
+    /// The digest of a text that could be a secret.
+    pub(crate) fn digest_of(&self, presented: &str) -> Result<Digest, Malformed> {
+        let Mint { format, key } = &self.inner.mint;
+        format.recognize(presented)?;
+        Ok(key.digest(presented))
     }
 
     /// The same session on what is true now: who goes on for a while has to ask again.

@@ -436,8 +436,7 @@ async fn changes_are_told_to_those_who_may_see_them() {
     );
     assert_eq!(names(told(&jeton, &mut theirs).await), ["s", "r", "member.changed", "member.added"]);
     assert_eq!(names(told(&jeton, &mut elsewhere).await), [] as [&str; 0]);
-    let beat = elsewhere.end();
-    assert_eq!(beat, None);
+    assert_eq!(elsewhere.end(), None);
 }
 
 /// Each reply that passes through the test kit is compared with the document line by line.

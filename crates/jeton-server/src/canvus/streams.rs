@@ -1,9 +1,8 @@
 //! `?subscribe`: newline-delimited JSON. The first line is what the plain answer would have been; each further one is
 //! what has changed, in an array where the plain answer is one. An empty line is a sign of life.
 
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderName, HeaderValue, Method};
-use axum::response::{IntoResponse, Response};
+use axum::http::Method;
+use axum::response::Response;
 use jeton_core::change::Revision;
 use jeton_service::{MemberNews, TokenNews, Watching};
 use serde::Serialize;
@@ -38,14 +37,7 @@ where
     let mut lines = Lines { shape, open: false, filled: false };
     let mut text = Vec::new();
     lines.tell(first, &mut text);
-    let body = streams::body(watch, lines, text, ask.shared.settings.stream_keepalive);
-    let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store")),
-        // Proxies that gather answers before they pass them on would keep the lines.
-        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
-    ];
-    (headers, body).into_response()
+    streams::answer("application/json", watch, lines, text, ask.shared.settings.stream_keepalive)
 }
 
 /// Writes news line by line.

@@ -307,6 +307,12 @@ pub enum Peer {
 }
 
 impl Peer {
+    /// Who sent what has these extensions. Every connection writes it down; a request that came over none, as in a test, is
+    /// somebody's on this machine.
+    pub fn of(extensions: &http::Extensions) -> Self {
+        extensions.get().copied().unwrap_or(Self::Unix)
+    }
+
     /// The address, if there is one.
     pub const fn ip(self) -> Option<IpAddr> {
         match self {

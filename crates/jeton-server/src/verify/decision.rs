@@ -6,11 +6,10 @@
 use std::sync::Arc;
 
 use axum::http::HeaderMap;
-use jeton_core::policy::Resource;
 use jeton_service::{Requirement, Verdict, Verified};
 
-use super::Need;
 use super::asker::{Asker, client_of};
+use super::{Need, requirement};
 use crate::Shared;
 use crate::gate::{Prefers, presented};
 use crate::http::listen::Peer;
@@ -36,7 +35,7 @@ pub(super) struct Question<'a> {
 /// Lets the request through, with who sent it if that was asked; or says what to answer it.
 pub(super) fn decide(shared: &Arc<Shared>, question: &Question<'_>) -> Result<Option<Verified>, Trouble> {
     let need = need(shared, question)?;
-    let permission = match &need {
+    let requirement = match &need {
         Need::Nothing => return Ok(None),
         Need::Denied(_) => {
             // A stranger is not told which paths there are.
@@ -44,13 +43,8 @@ pub(super) fn decide(shared: &Arc<Shared>, question: &Question<'_>) -> Result<Op
             return Err(Trouble::Forbidden);
         }
         Need::Token => None,
-        Need::Permission { action, resource } => Some((action.as_str(), resource.as_str())),
-    };
-    let requirement = match permission {
-        None => None,
-        Some((action, resource)) => {
-            let resource = Resource::parse(resource).ok_or_else(|| Trouble::invalid(NO_RESOURCE))?;
-            Some(Requirement { action, resource })
+        Need::Permission { action, resource } => {
+            requirement::read(Some(action), Some(resource)).map_err(Trouble::invalid)?
         }
     };
     verified(shared, question, requirement).map(Some)
@@ -68,8 +62,6 @@ fn is_the_clients(query: Query<'_>, uri: &str) -> bool {
 const THE_CLIENTS: &str = "the gateway hands its client's query on to this server: write its address with a query of its \
                            own, or end it with ?";
 
-const NO_RESOURCE: &str = "resource names no resource: give one like proj/KEY:env/KEY:flag/KEY or member/ID";
-
 /// What the request needs: as the gateway's own address says, or else the route map.
 fn need(shared: &Shared, question: &Question<'_>) -> Result<Need, Trouble> {
     let Question { method, uri, query, .. } = *question;
@@ -83,7 +75,7 @@ fn need(shared: &Shared, question: &Question<'_>) -> Result<Need, Trouble> {
         (None, None) => {
             Ok(shared.settings.verify.route_map.as_ref().map_or(Need::Token, |map| map.need(method, uri)))
         }
-        _ => Err(Trouble::invalid("action and resource go together: give both or neither")),
+        _ => Err(Trouble::invalid(requirement::APART)),
     }
 }
 

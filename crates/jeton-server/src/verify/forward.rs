@@ -4,8 +4,8 @@
 //! the rest. `/verify/x-forwarded` is for Traefik, Caddy and HAProxy, `/verify/x-original` for nginx, and `/ext-authz/…`
 //! for Envoy, where the request line itself is the client's.
 //!
-//! The decision is [`decide`]'s. Good is 200 with an empty body, since Envoy and others take 204 for a refusal; 401 and 403 are the
-//! answers to give to the client. The body is never read: nginx announces one that it does not send.
+//! The decision is [`decide`]'s. Good is 200 with an empty body, since Envoy and others take 204 for a refusal; 401 and 403
+//! are the answers to give to the client. The body is never read: nginx announces one that it does not send.
 
 use std::sync::Arc;
 
@@ -60,7 +60,7 @@ fn first<'h>(headers: &'h HeaderMap, names: &[HeaderName]) -> &'h str {
 }
 
 fn answer(shared: &Arc<Shared>, request: &Request, method: &str, uri: &str, query: Query<'_>) -> Response {
-    let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Unix);
+    let peer = Peer::of(request.extensions());
     let headers = request.headers();
     let outcome = Asker::gateway(shared, headers, peer).and_then(|asker| {
         on_limit(query)?;

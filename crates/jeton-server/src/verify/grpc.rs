@@ -84,7 +84,7 @@ impl Authorization for Checker {
         request: tonic::Request<CheckRequest>,
     ) -> Result<tonic::Response<CheckResponse>, Status> {
         let (metadata, extensions, message) = request.into_parts();
-        let peer = extensions.get::<Peer>().copied().unwrap_or(Peer::Unix);
+        let peer = Peer::of(&extensions);
         let attributes = message.attributes.unwrap_or_default();
         let answer = match self.decided(&metadata.into_headers(), peer, &attributes) {
             Ok((verified, forged)) => allowed(verified.as_ref(), forged),

@@ -21,7 +21,7 @@ const LONGEST: usize = 253 + 6;
 
 /// The scheme and host that were asked, without a slash at the end: `https://jeton.example.com`.
 pub(super) fn of(shared: &Arc<Shared>, request: &Request) -> String {
-    let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Unix);
+    let peer = Peer::of(request.extensions());
     let trusted = is_trusted(shared, peer);
     // Of several the first: the gateway that the client spoke to. Nobody but the client itself could have written it, and
     // nobody but the client gets this answer.

@@ -13,11 +13,11 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use jeton_core::id::ObjectId;
-use jeton_core::policy::Resource;
 use jeton_core::token::{Scope, TokenKind};
-use jeton_service::{Requirement, Verdict, Verified};
+use jeton_service::{Verdict, Verified};
 use serde::Deserialize;
 
+use super::requirement;
 use crate::Shared;
 use crate::ask::{self, Ask};
 use crate::http::json::{self, Json};
@@ -27,13 +27,6 @@ use crate::trouble::Trouble;
 
 /// Questions in one request.
 const MOST: usize = 1000;
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Questions {
-    One(Question),
-    Several(Vec<Question>),
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,53 +42,36 @@ pub(crate) async fn verify(State(shared): State<Arc<Shared>>, request: Request) 
 }
 
 fn answers(ask: &Ask) -> Result<Response, Trouble> {
+    // Told apart by the first sign, so that a mistake is told where it is.
+    let several = ask.body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+    let questions: Vec<Question> =
+        if several { json::decode(&ask.body)? } else { vec![json::decode(&ask.body)?] };
+    if questions.len() > MOST {
+        return Err(Trouble::invalid(format!(
+            "At most {MOST} secrets at once: ask about the others in another request"
+        )));
+    }
     let mut text = Vec::with_capacity(512);
     let mut json = Json::onto(&mut text);
-    // Told apart by the first sign, so that a mistake is told where it is.
-    let first = ask.body.iter().find(|byte| !byte.is_ascii_whitespace());
-    let questions = if first == Some(&b'[') {
-        Questions::Several(json::decode(&ask.body)?)
-    } else {
-        Questions::One(json::decode(&ask.body)?)
-    };
-    match &questions {
-        Questions::One(question) => answer(ask, question, "", &mut json)?,
-        Questions::Several(questions) if questions.len() > MOST => {
-            return Err(Trouble::invalid(format!(
-                "At most {MOST} secrets at once: ask about the others in another request"
-            )));
-        }
-        Questions::Several(questions) => {
-            json.raw("[");
-            for (at, question) in questions.iter().enumerate() {
-                json.raw(if at > 0 { "," } else { "" });
-                answer(ask, question, &format!("/{at}"), &mut json)?;
-            }
-            json.raw("]");
-        }
+    json.raw(if several { "[" } else { "" });
+    for (at, question) in questions.iter().enumerate() {
+        json.raw(if at > 0 { "," } else { "" });
+        let place = several.then_some(at);
+        answer(ask, question, place, &mut json)?;
     }
+    json.raw(if several { "]" } else { "" });
     Ok(reply(StatusCode::OK, text))
 }
 
-fn answer(ask: &Ask, question: &Question, place: &str, json: &mut Json<'_>) -> Result<(), Trouble> {
+/// Answers one question, which has this place among others.
+fn answer(ask: &Ask, question: &Question, place: Option<usize>, json: &mut Json<'_>) -> Result<(), Trouble> {
     let presented = ask.service().present(&question.secret);
     ask.service().may_ask(&ask.session, presented)?;
-    let requirement = match (&question.action, &question.resource) {
-        (None, None) => None,
-        (Some(action), Some(text)) => {
-            let resource = Resource::parse(text).ok_or_else(|| {
-                Trouble::invalid(format!(
-                    "{place}/resource names no resource: give one like proj/KEY:env/KEY:flag/KEY"
-                ))
-            })?;
-            Some(Requirement { action, resource })
-        }
-        _ => {
-            return Err(Trouble::invalid(format!(
-                "{place}/: action and resource go together: give both or neither"
-            )));
-        }
-    };
+    let requirement = requirement::read(question.action.as_deref(), question.resource.as_deref());
+    let requirement = requirement.map_err(|wrong| match place {
+        Some(at) => Trouble::invalid(format!("/{at}: {wrong}")),
+        None => Trouble::invalid(wrong),
+    })?;
     let verdict = ask.shared.verdict(Surface::Json, Some(&ask.session), presented, requirement);
     match &verdict {
         Verdict::Inactive => {

@@ -14,14 +14,13 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jeton_core::policy::Resource;
-use jeton_service::{Requirement, Session, Verdict, Verified};
+use jeton_service::{Session, Verdict, Verified};
 use percent_encoding::percent_decode_str;
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::json::{scope, subject};
-use super::{NO_STORE, PRAGMA, issuer};
+use super::{NO_STORE, PRAGMA, issuer, requirement};
 use crate::Shared;
 use crate::ask::{self, Stranger};
 use crate::gate::{Prefers, presented};
@@ -42,23 +41,17 @@ pub(crate) async fn introspect(State(shared): State<Arc<Shared>>, request: Reque
         let secret = form.as_ref().ok().and_then(|form| form.client_secret.clone());
         let (asker, way) = asker(&stranger, secret)?;
         let form = form?;
-        let requirement = match (&form.action, &form.resource) {
-            (None, None) => None,
-            (Some(action), Some(resource)) => {
-                let resource = Resource::parse(resource).ok_or_else(|| {
-                    Answer::invalid("resource names no resource: give one like proj/KEY or member/ID")
-                })?;
-                Some(Requirement { action, resource })
-            }
-            _ => return Err(Answer::invalid("action and resource go together: give both or neither")),
-        };
+        let requirement = requirement::read(form.action.as_deref(), form.resource.as_deref());
+        let requirement = requirement.map_err(Answer::invalid)?;
         let presented = shared.service.present(&form.token);
         shared.service.may_ask(&asker, presented).map_err(|error| Answer::of(error.into(), way))?;
-        Ok(match shared.verdict(Surface::Introspection, Some(&asker), presented, requirement) {
+        let verdict = shared.verdict(Surface::Introspection, Some(&asker), presented, requirement);
+        let body = match verdict {
             Verdict::Allowed(verified) => active(&verified),
             // Nothing is added: not even that there is such a token (section 2.2).
             Verdict::Forbidden(_) | Verdict::Inactive => br#"{"active":false}"#.to_vec(),
-        })
+        };
+        Ok::<_, Answer>(body)
     };
     let mut response = match answered.await {
         Ok(body) => reply(StatusCode::OK, body),
