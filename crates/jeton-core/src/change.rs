@@ -141,6 +141,23 @@ pub enum Event {
 }
 
 impl Event {
+    /// Whether anybody may be able to do less after it. What is answered before every node knows of such an event could be
+    /// contradicted by one that does not.
+    pub const fn may_narrow(&self) -> bool {
+        match self {
+            Self::AccountFounded { .. }
+            | Self::MemberAdded { .. }
+            | Self::RoleDefined { .. }
+            | Self::TokenIssued { .. } => false,
+            Self::MemberChanged { .. }
+            | Self::RoleChanged { .. }
+            | Self::RoleRemoved { .. }
+            | Self::TokenChanged { .. }
+            | Self::TokenRotated { .. }
+            | Self::TokenRevoked { .. } => true,
+        }
+    }
+
     /// The event's name in the change log.
     pub const fn name(&self) -> &'static str {
         match self {

@@ -78,12 +78,17 @@ pub(crate) async fn open(
 ) -> (Option<Verdict>, Result<Ask, Trouble>) {
     let peer = Peer::of(request.extensions());
     let (parts, body) = request.into_parts();
-    let Admitted { session, rate } = match shared.gate.admit(&shared.service, &parts.headers, peer, prefers) {
+    let admitted = shared.gate.admit(&shared.service, &parts.headers, peer, prefers).await;
+    let Admitted { session, rate } = match admitted {
         Ok(admitted) => admitted,
         Err(trouble) => return (None, Err(trouble)),
     };
-    let ask = read(shared, session, parts, body).await;
-    (rate, ask)
+    let ask = async {
+        // Whoever was sent from one node of a cluster to another finds here what they did there.
+        shared.service.catch_up().await.map_err(Trouble::Failed)?;
+        read(shared, session, parts, body).await
+    };
+    (rate, ask.await)
 }
 
 /// As [`open`], for those who ask about the tokens of others: they are not counted.
@@ -91,7 +96,7 @@ pub(crate) async fn open_uncounted(shared: &Arc<Shared>, request: Request) -> Re
     let peer = Peer::of(request.extensions());
     let (parts, body) = request.into_parts();
     let secret = presented(&parts.headers, Prefers::Authorization);
-    let session = shared.gate.identify(&shared.service, secret, peer)?;
+    let session = shared.gate.identify(&shared.service, secret, peer).await?;
     read(shared, session, parts, body).await
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, HeaderName};
 use jeton_core::refusal::Refusal;
-use jeton_service::{Service, Session};
+use jeton_service::{Error, Service, Session};
 
 use crate::Settings;
 use crate::http::listen::Peer;
@@ -49,14 +49,14 @@ impl Gate {
     ///
     /// An address that failed too often is told so instead of the plain refusal, but only when it fails again: a good
     /// secret is never held up by others behind the same address, and to a bad one both answers say no.
-    pub(crate) fn admit(
+    pub(crate) async fn admit(
         &self,
         service: &Service,
         headers: &HeaderMap,
         peer: Peer,
         prefers: Prefers,
     ) -> Result<Admitted, Trouble> {
-        let session = self.identify(service, presented(headers, prefers), peer)?;
+        let session = self.identify(service, presented(headers, prefers), peer).await?;
         let key = self.tokens.key(session.caller().token.as_bytes());
         let rate = self.tokens.check(key, millis(service));
         match rate {
@@ -67,7 +67,7 @@ impl Gate {
 
     /// Finds out who presents a secret, without counting the request: who asks about the tokens of others does so for each
     /// request that they serve, and no limit on what one token may do is meant for that.
-    pub(crate) fn identify(
+    pub(crate) async fn identify(
         &self,
         service: &Service,
         presented: Option<&str>,
@@ -76,9 +76,13 @@ impl Gate {
         let Some(secret) = presented else {
             return Err(self.failed(service, peer, Trouble::NoSecret));
         };
-        service.authenticate(secret).map_err(|reason| {
-            tracing::debug!(?reason, "authentication failed");
-            self.failed(service, peer, Trouble::BadSecret)
+        service.authenticate(secret).await.map_err(|error| match error {
+            Error::Unauthenticated(reason) => {
+                tracing::debug!(?reason, "authentication failed");
+                self.failed(service, peer, Trouble::BadSecret)
+            }
+            // Nothing is known of the secret, so nobody has failed.
+            Error::Refused(_) | Error::Failed(_) => error.into(),
         })
     }
 

@@ -17,6 +17,7 @@ use jeton_service::{Presented, Requirement, Session, Verdict};
 use crate::Shared;
 use crate::http::listen::Peer;
 use crate::operations::tell;
+use crate::trouble::Trouble;
 use crate::verify::asker::Asker;
 
 /// Where somebody asks about a secret.
@@ -88,17 +89,22 @@ impl Metrics {
 }
 
 impl Shared {
-    /// The verdict on what was presented, counted.
+    /// The verdict on what was presented, counted. To be sought first.
     pub(crate) fn verdict(
         &self,
         surface: Surface,
         asker: Option<&Session>,
         presented: Option<Presented>,
         requirement: Option<Requirement<'_>>,
-    ) -> Verdict {
-        let verdict = self.service.verify(asker, presented, requirement);
+    ) -> Result<Verdict, Trouble> {
+        let verdict = self.service.verify(asker, presented, requirement).map_err(Trouble::Failed)?;
         self.metrics.count(surface, &verdict);
-        verdict
+        Ok(verdict)
+    }
+
+    /// Waits until these are known here, if they are anywhere.
+    pub(crate) async fn seek(&self, presented: &[Option<Presented>]) -> Result<(), Trouble> {
+        self.service.seek(presented).await.map_err(Trouble::Failed)
     }
 
     fn written(&self) -> String {
@@ -136,7 +142,7 @@ impl Shared {
 /// The figures, for those who may ask about secrets: a monitor on this machine, or one with a token.
 pub(crate) async fn metrics(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let peer = Peer::of(request.extensions());
-    match Asker::gateway(&shared, request.headers(), peer) {
+    match Asker::gateway(&shared, request.headers(), peer).await {
         Ok(_) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             (StatusCode::OK, [(CONTENT_TYPE, kind)], shared.written()).into_response()

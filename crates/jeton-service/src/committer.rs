@@ -3,19 +3,21 @@
 //! A thread takes whatever proposals wait, commits them as one group, takes the changes into the index in revision
 //! order, hands them to the feed, and answers. While it waits for the disk the next group gathers by itself, so that the
 //! more there is to do the less each costs. Nobody hears of a change before memory knows it, and memory knows nothing that
-//! is not durable.
+//! is not durable. In a cluster an answer by which somebody may do less waits until every node knows; the next group does
+//! not wait for it.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use jeton_core::change::{Change, Proposal};
-use jeton_index::Index;
 use jeton_store::{Outcome, Store, StoreError};
 use tokio::sync::oneshot;
 
+use crate::cluster::Cluster;
 use crate::error::Failure;
-use crate::feed::Feed;
+use crate::memory::Memory;
 
 /// The most proposals in one transaction: enough for any gain, few enough that nobody waits long for the others.
 const LARGEST_GROUP: usize = 1024;
@@ -47,9 +49,13 @@ impl Committer {
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub(crate) fn start(store: Arc<dyn Store>, index: Arc<Index>, feed: Arc<Feed>) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        store: Arc<dyn Store>,
+        memory: Arc<Memory>,
+        cluster: Option<Arc<Cluster>>,
+    ) -> std::io::Result<Self> {
         let (jobs, waiting) = channel();
-        let run = move || run(&waiting, &*store, &index, &feed);
+        let run = move || run(&waiting, &*store, &memory, cluster.as_deref());
         let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(run)?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
@@ -94,7 +100,7 @@ impl Drop for Committer {
     }
 }
 
-fn run(waiting: &Receiver<Job>, store: &dyn Store, index: &Index, feed: &Feed) {
+fn run(waiting: &Receiver<Job>, store: &dyn Store, memory: &Memory, cluster: Option<&Cluster>) {
     while let Ok(first) = waiting.recv() {
         let mut proposals = first.proposals;
         let mut replies = vec![(proposals.len(), first.reply)];
@@ -105,27 +111,51 @@ fn run(waiting: &Receiver<Job>, store: &dyn Store, index: &Index, feed: &Feed) {
             proposals.append(&mut job.proposals);
         }
         let outcomes = pollster::block_on(store.commit(proposals));
+        let durable_at = cluster.map(|cluster| (cluster, cluster.elapsed()));
         if let Ok(outcomes) = &outcomes {
-            follow(index, outcomes);
-            feed.publish(outcomes);
+            follow(memory, cluster, outcomes);
         }
-        answer(outcomes, replies);
+        for (part, reply) in parts(outcomes, replies) {
+            answer(part, reply, durable_at);
+        }
     }
 }
 
 /// From here on nothing can fail: what is durable becomes true.
-fn follow(index: &Index, outcomes: &[Outcome]) {
-    outcomes.iter().filter_map(Outcome::change).for_each(|change| index.apply(change));
+fn follow(memory: &Memory, cluster: Option<&Cluster>, outcomes: &[Outcome]) {
+    if let Some(cluster) = cluster {
+        cluster.committed(outcomes);
+    } else {
+        let followed = memory.follow(outcomes.iter().filter_map(Outcome::change));
+        debug_assert_eq!(followed, Ok(()), "one writer's changes follow one another");
+    }
 }
 
-/// Gives everybody their part. Who has hung up gets none, and nothing else comes of it.
-fn answer(outcomes: Result<Vec<Outcome>, StoreError>, replies: Vec<(usize, Reply)>) {
+type Part = Result<Vec<Outcome>, StoreError>;
+
+/// Everybody's part of what became of a group.
+fn parts(outcomes: Part, replies: Vec<(usize, Reply)>) -> impl Iterator<Item = (Part, Reply)> {
     let mut outcomes = outcomes.map(Vec::into_iter);
-    for (count, reply) in replies {
+    replies.into_iter().map(move |(count, reply)| {
         let part = match &mut outcomes {
             Ok(outcomes) => Ok(outcomes.take(count).collect()),
             Err(error) => Err(error.clone()),
         };
-        let _ = reply.send(part);
+        (part, reply)
+    })
+}
+
+/// Gives somebody their part: at once, or when no node of the cluster can contradict it any more. Who has hung up gets none,
+/// and nothing else comes of it.
+fn answer(part: Part, reply: Reply, durable_at: Option<(&Cluster, Duration)>) {
+    let narrowing = |part: &Vec<Outcome>| {
+        let changes = part.iter().filter_map(Outcome::change);
+        changes.filter(|change| change.event.may_narrow()).map(|change| change.revision).max()
+    };
+    match (part.as_ref().ok().and_then(narrowing), durable_at) {
+        (Some(revision), Some((cluster, since))) => {
+            cluster.acknowledge(revision, since, move || drop(reply.send(part)));
+        }
+        _ => drop(reply.send(part)),
     }
 }

@@ -31,6 +31,12 @@ pub enum Failure {
     /// The database does not answer properly.
     #[error("The server cannot reach its database: nothing is known to have been changed; try again later")]
     Unavailable,
+    /// This node of a cluster can't know what the others have done.
+    #[error(
+        "This server has lost touch with its database and cannot know whether that is still true: ask another one, or try \
+         again in a moment"
+    )]
+    Stale,
     /// Too many passwords are being checked at once.
     #[error("Too many people are logging in at this moment: try again in a few seconds")]
     Busy,
@@ -38,7 +44,7 @@ pub enum Failure {
     #[error("Too many streams are open: close some, or have the operator raise --max-streams")]
     TooManyStreams,
     /// The server is going down.
-    #[error("The server is shutting down: nothing was changed; try again in a moment")]
+    #[error("The server is shutting down: nothing is known to have been changed; try again in a moment")]
     ShuttingDown,
 }
 

@@ -25,7 +25,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use jeton_core::change::{Change, Revision};
-use jeton_store::Outcome;
 
 pub(crate) use subscription::{Interrupted, Subscription};
 pub(crate) use topic::Topic;
@@ -77,16 +76,15 @@ impl Feed {
         Ok(Self { registry, heard: Some(heard), herald: Some(herald) })
     }
 
-    /// Hands over what was committed, in order, after the index has taken it in.
-    pub(crate) fn publish(&self, outcomes: &[Outcome]) {
-        let changes = || outcomes.iter().filter_map(Outcome::change);
-        let Some(last) = changes().next_back() else { return };
+    /// Hands over what happened, in order, after the index has taken it in.
+    pub(crate) fn publish<'a>(&self, changes: impl Iterator<Item = &'a Change>) {
         if self.registry.open.load(Ordering::SeqCst) == 0 {
             // Whoever subscribes after this look begins with the log, where these changes stand.
+            let Some(last) = changes.last() else { return };
             self.registry.published.fetch_max(last.revision.number(), Ordering::SeqCst);
         } else if let Some(heard) = &self.heard {
             // The herald ends only after this.
-            let _ = heard.send(changes().cloned().map(Arc::new).collect());
+            let _ = heard.send(changes.cloned().map(Arc::new).collect());
         }
     }
 

@@ -10,12 +10,14 @@
 //! which commits whatever waits as one group, takes the changes into the index in order, and only then answers. A
 //! proposal whose basis changed meanwhile is decided again; a client that hangs up cuts nothing in two.
 
+mod cluster;
 pub mod committer;
 pub mod error;
 mod feed;
 mod last_used;
 mod logins;
 mod members;
+mod memory;
 pub mod password;
 pub mod ports;
 mod roles;
@@ -26,7 +28,7 @@ mod tokens;
 mod verify;
 mod watch;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jeton_core::caller::Caller;
@@ -38,19 +40,21 @@ use jeton_core::timestamp::Timestamp;
 use jeton_index::Index;
 use jeton_store::Store;
 
+use cluster::{Cluster, Follower};
 use committer::Committer;
 use feed::Feed;
 use last_used::LastUsed;
 use sequence::Sequence;
 
+pub use cluster::Membership;
 pub use error::{Error, Failure};
 pub use jeton_core::rule::Founding;
 pub use jeton_index::roster::Start;
 pub use jeton_index::verdict::{Requirement, Verdict, Verified};
 pub use jeton_store::Presence;
-pub use ports::{Clock, Entropy};
+pub use ports::{Clock, Entropy, Monotonic};
 pub use session::{Session, Unauthenticated};
-pub use start::{Founded, StartError};
+pub use start::{Founded, Joining, StartError, TurnsBy};
 pub use tokens::{TokenPage, TokenView, Visible};
 pub use verify::Presented;
 pub use watch::{
@@ -69,6 +73,10 @@ struct Inner {
     index: Arc<Index>,
     feed: Arc<Feed>,
     committer: Committer,
+    /// `None` for a jeton that has its database to itself: it is always fresh.
+    cluster: Option<Arc<Cluster>>,
+    /// `None` also for a node whose turns somebody else takes, and once it has left.
+    follower: Mutex<Option<Follower>>,
     mint: Mint,
     limits: Limits,
     clock: Arc<dyn Clock>,
@@ -94,9 +102,63 @@ impl Service {
         self.inner.index.directory().member_by_number(account, number)
     }
 
-    /// Whether the committer still runs. It ends only with the service, or if the machinery broke beyond repair.
+    /// Whether changes are taken and questions answered: the committer runs, and this node is fresh.
     pub fn is_ready(&self) -> bool {
-        self.inner.committer.is_running()
+        self.inner.committer.is_running() && self.require_fresh().is_ok()
+    }
+
+    /// Whether this node of a cluster knows what it can't go on from, and has to be started again.
+    pub fn is_astray(&self) -> bool {
+        self.inner.cluster.as_ref().is_some_and(|cluster| cluster.is_astray())
+    }
+
+    /// In a cluster, waits until everything is known that had been committed anywhere when this was called: whoever is sent
+    /// from one node to another finds there what they did here.
+    ///
+    /// # Errors
+    /// [`Failure::Stale`].
+    pub async fn catch_up(&self) -> Result<(), Failure> {
+        match &self.inner.cluster {
+            Some(cluster) => cluster.catch_up().await,
+            None => Ok(()),
+        }
+    }
+
+    /// In a cluster, takes this node out of it, after it has answered for the last time.
+    ///
+    /// # Errors
+    /// If the database fails: the others wait for this node then, for one lease.
+    pub async fn leave(&self) -> Result<(), Failure> {
+        // Another beat would register it again.
+        drop(self.inner.follower.lock().unwrap_or_else(PoisonError::into_inner).take());
+        match &self.inner.cluster {
+            Some(cluster) => cluster.leave().await,
+            None => Ok(()),
+        }
+    }
+
+    /// One turn of a node whose turns nobody else takes: tests take them one by one. Whether it was well.
+    #[doc(hidden)]
+    pub fn turn_for_tests(&self) -> bool {
+        self.inner.cluster.as_ref().is_some_and(|cluster| cluster.turn())
+    }
+
+    /// Whether this node may answer from memory. Asked before the index is, never after: between the two everything may
+    /// happen.
+    pub(crate) fn require_fresh(&self) -> Result<(), Failure> {
+        match &self.inner.cluster {
+            Some(cluster) => cluster.require_fresh(),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until no other node answers from before what this one knows. Who is told that something is so already, because
+    /// another request made it so, has to be able to rely on it as much as the one who made it.
+    pub(crate) async fn until_all_know(&self) -> Result<(), Error> {
+        match &self.inner.cluster {
+            Some(cluster) => Ok(cluster.until_all_know().await?),
+            None => Ok(()),
+        }
     }
 
     /// Writes down when tokens were last used and members last here. To be called every few seconds, and before the end.

@@ -12,7 +12,7 @@ use jeton_core::token::TokenKind;
 
 use crate::Service;
 use crate::error::{Error, Failure};
-use crate::session::{Session, Unauthenticated};
+use crate::session::Session;
 use crate::tokens::ATTEMPTS;
 
 impl Service {
@@ -40,7 +40,7 @@ impl Service {
     /// # Errors
     /// If the token is good for nothing, or nobody's: a service token is no person.
     pub async fn login_with(&self, presented: &str) -> Result<(Arc<Member>, Secret), Error> {
-        let session = self.authenticate(presented)?;
+        let session = self.authenticate(presented).await?;
         let caller = session.caller();
         if caller.kind == TokenKind::Service {
             return Err(Refusal::WrongPassword.into());
@@ -59,16 +59,20 @@ impl Service {
     /// # Errors
     /// If the store fails.
     pub async fn logout(&self, session: &Session, presented: Option<&str>) -> Result<(), Error> {
-        let session = match presented.map(|presented| self.authenticate(presented)) {
+        let session = match presented {
             None => session.clone(),
-            Some(Ok(other)) if other.caller().member.id == session.caller().member.id => other,
-            Some(Ok(_) | Err(Unauthenticated::Malformed(_) | Unauthenticated::Dead(_))) => return Ok(()),
+            Some(presented) => match self.authenticate(presented).await {
+                Ok(other) if other.caller().member.id == session.caller().member.id => other,
+                Ok(_) => return Ok(()),
+                Err(Error::Unauthenticated(_)) => return self.until_all_know().await,
+                Err(error) => return Err(error),
+            },
         };
         for _ in 0..ATTEMPTS {
             let caller = session.caller();
             let found = self.inner.store.token(caller.account, caller.token).await?;
             let Some(proposal) = found.and_then(|found| rule::logout(&found.token, self.now())) else {
-                return Ok(());
+                return self.until_all_know().await;
             };
             if self.commit_first(vec![proposal]).await?.is_some() {
                 return Ok(());

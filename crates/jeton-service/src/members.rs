@@ -170,7 +170,10 @@ impl Service {
             let proposal =
                 rule::change_member(current.caller(), &before, &command, facts, directory, limits, now)
                     .map_err(Error::from)?;
-            let Some(proposal) = proposal else { return Ok(before) };
+            let Some(proposal) = proposal else {
+                self.until_all_know().await?;
+                return Ok(before);
+            };
             let mut proposals = vec![proposal];
             if command.password.is_some() {
                 proposals.extend(self.ended_logins(&before, current.caller().token).await?);
@@ -178,7 +181,7 @@ impl Service {
             if self.commit_first(proposals).await?.is_some() {
                 return Ok(self.member(&current, id)?);
             }
-            current = self.renewed(&current).map_err(Error::from)?;
+            current = self.renewed(&current)?;
         }
         Err(Error::from(Failure::Contended).into())
     }

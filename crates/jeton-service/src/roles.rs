@@ -81,11 +81,14 @@ impl Service {
             let proposal =
                 rule::change_role(current.caller(), &before, &command, &self.inner.limits, self.now())
                     .map_err(Error::from)?;
-            let Some(proposal) = proposal else { return Ok(before) };
+            let Some(proposal) = proposal else {
+                self.until_all_know().await?;
+                return Ok(before);
+            };
             if let Some(Event::RoleChanged { after, .. }) = self.commit_first(vec![proposal]).await? {
                 return Ok(Arc::new(after));
             }
-            current = self.renewed(&current).map_err(Error::from)?;
+            current = self.renewed(&current)?;
         }
         Err(Error::from(Failure::Contended).into())
     }

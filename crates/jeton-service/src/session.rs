@@ -8,6 +8,7 @@ use jeton_core::timestamp::Timestamp;
 use jeton_index::Dead;
 
 use crate::Service;
+use crate::error::Error;
 
 /// Somebody who presented a good secret. It keeps the digest, so that a decision whose basis changed can be taken again
 /// on what is true by then.
@@ -40,12 +41,20 @@ pub enum Unauthenticated {
 }
 
 impl Service {
-    /// Finds out who presents this text, from memory alone: format and checksum, digest, index.
+    /// Finds out who presents this text, from memory alone: format and checksum, digest, index. In a cluster a text that is
+    /// unknown is looked for once more, after whatever other nodes have done meanwhile.
     ///
     /// # Errors
-    /// Why it is good for nothing.
-    pub fn authenticate(&self, presented: &str) -> Result<Session, Unauthenticated> {
-        self.session(self.digest_of(presented).map_err(Unauthenticated::Malformed)?)
+    /// Why it is good for nothing; or [`crate::Failure::Stale`].
+    pub async fn authenticate(&self, presented: &str) -> Result<Session, Error> {
+        let digest = self.digest_of(presented).map_err(Unauthenticated::Malformed)?;
+        match (self.session(digest), &self.inner.cluster) {
+            (Err(Error::Unauthenticated(Unauthenticated::Dead(Dead::Unknown))), Some(cluster)) => {
+                cluster.catch_up().await?;
+                self.session(digest)
+            }
+            (session, _) => session,
+        }
     }
 
     /// The digest of a text that could be a secret.
@@ -58,8 +67,8 @@ impl Service {
     /// The same session on what is true now: who goes on for a while has to ask again.
     ///
     /// # Errors
-    /// If the secret has died.
-    pub fn renewed(&self, session: &Session) -> Result<Session, Unauthenticated> {
+    /// If the secret has died; or [`crate::Failure::Stale`].
+    pub fn renewed(&self, session: &Session) -> Result<Session, Error> {
         self.session(session.digest)
     }
 
@@ -69,7 +78,8 @@ impl Service {
         self.inner.index.verify(&session.digest, self.now(), |living| living.ends_at()).ok().flatten()
     }
 
-    fn session(&self, digest: Digest) -> Result<Session, Unauthenticated> {
+    fn session(&self, digest: Digest) -> Result<Session, Error> {
+        self.require_fresh()?;
         let now = self.now();
         let caller = self.inner.index.authenticate(&digest, now).map_err(Unauthenticated::Dead)?;
         self.note_use(&caller, now);

@@ -1,6 +1,7 @@
 //! Starting: the index is built, the key is checked, and on an empty database the first account is founded.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jeton_core::change::{Event, Revision};
 use jeton_core::id::{AccountId, MemberId};
@@ -8,13 +9,16 @@ use jeton_core::limits::Limits;
 use jeton_core::rule::{self, Founding, Mint};
 use jeton_core::secret::Secret;
 use jeton_index::Index;
-use jeton_store::{Outcome, Store, StoreError};
+use jeton_store::shared::Joined;
+use jeton_store::{Outcome, SharedStore, Store, StoreError};
 
+use crate::cluster::{Cluster, DatabaseClock, Follower, Membership};
 use crate::committer::{Committed, Committer};
 use crate::error::Failure;
 use crate::feed::Feed;
 use crate::last_used::LastUsed;
-use crate::ports::{Clock, Entropy};
+use crate::memory::Memory;
+use crate::ports::{Clock, Entropy, Monotonic};
 use crate::sequence::Sequence;
 use crate::{Inner, Service};
 
@@ -30,9 +34,78 @@ pub enum StartError {
     /// The database fails.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The other nodes live by another lease.
+    #[error(
+        "the other nodes of this cluster live by a lease of {} ms: start this one with --lease {}ms, or stop all of them \
+         first",
+        .0.as_millis(), .0.as_millis()
+    )]
+    OtherLease(Duration),
+    /// The database was reached, and then did not answer in time.
+    #[error(
+        "the database does not answer within a lease: look why, or start all nodes with a longer --lease"
+    )]
+    NoTurn,
     /// The system gives no thread.
     #[error("the system gives no thread: {0}")]
     Thread(#[from] std::io::Error),
+}
+
+/// What a node starts on.
+pub struct Joining {
+    /// The store that the nodes share.
+    pub store: Arc<dyn SharedStore>,
+    /// How the node takes part.
+    pub membership: Membership,
+    /// What secrets are made with.
+    pub mint: Mint,
+    /// How much there may be of everything.
+    pub limits: Limits,
+    /// What leases are measured with.
+    pub monotonic: Arc<dyn Monotonic>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Who sees to it that the node follows the others.
+    pub turns: TurnsBy,
+}
+
+/// Who takes a node's turns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TurnsBy {
+    /// A thread of its own.
+    OwnThread,
+    /// Whoever holds the service: a test.
+    Hand,
+}
+
+/// What every service stands on.
+struct Ground {
+    store: Arc<dyn Store>,
+    mint: Mint,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+/// What is loaded from a store.
+struct Parts {
+    index: Arc<Index>,
+    feed: Arc<Feed>,
+    memory: Arc<Memory>,
+    last_used: LastUsed,
+}
+
+impl Parts {
+    async fn load(store: &dyn Store) -> Result<Self, StartError> {
+        let index = Arc::new(rebuild(store).await?);
+        let feed = Arc::new(Feed::start(index.revision())?);
+        let memory = Arc::new(Memory::new(Arc::clone(&index), Arc::clone(&feed)));
+        Ok(Self { index, feed, memory, last_used: LastUsed::new(store.presences().await?) })
+    }
+}
+
+async fn bind(store: &dyn Store, mint: &Mint) -> Result<(), StartError> {
+    if store.bind_key(mint.key.fingerprint()).await? { Ok(()) } else { Err(StartError::WrongKey) }
 }
 
 /// What a first start made.
@@ -47,7 +120,7 @@ pub struct Founded {
 }
 
 impl Service {
-    /// Builds the index from the store and starts the committer.
+    /// Builds the index from the store, which is this process's own, and starts the committer.
     ///
     /// # Errors
     /// [`StartError`], each saying what to do.
@@ -58,25 +131,62 @@ impl Service {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, StartError> {
-        if !store.bind_key(mint.key.fingerprint()).await? {
-            return Err(StartError::WrongKey);
+        bind(&*store, &mint).await?;
+        let parts = Parts::load(&*store).await?;
+        Self::assemble(Ground { store, mint, limits, clock, entropy }, parts, None)
+    }
+
+    /// Becomes a node of the cluster that shares this store: registers, builds the index, and follows the others from then
+    /// on. The clock is the database's.
+    ///
+    /// # Errors
+    /// [`StartError`], each saying what to do.
+    pub async fn join(joining: Joining) -> Result<Self, StartError> {
+        let Joining { store, membership, mint, limits, monotonic, entropy, turns } = joining;
+        bind(&*store, &mint).await?;
+        if let Joined::OtherLease(theirs) = store.join(&membership.node).await? {
+            return Err(StartError::OtherLease(theirs));
         }
-        let index = Arc::new(rebuild(&*store).await?);
-        let feed = Arc::new(Feed::start(index.revision())?);
-        let committer = Committer::start(Arc::clone(&store), Arc::clone(&index), Arc::clone(&feed))?;
-        let (last_used, sequence) = (LastUsed::new(store.presences().await?), Sequence::default());
+        let parts = Parts::load(&*store).await?;
+        let clock = Arc::new(DatabaseClock::new(Arc::clone(&monotonic)));
+        let memory = Arc::clone(&parts.memory);
+        let cluster = Cluster::new(Arc::clone(&store), memory, membership, monotonic, Arc::clone(&clock));
+        let (cluster, first) = (Arc::new(cluster), Arc::clone(&store));
+        // The first makes it fresh, and tells the time.
+        if !cluster.turn() {
+            first.nodes().await?;
+            return Err(StartError::NoTurn);
+        }
+        let follower = match turns {
+            TurnsBy::OwnThread => Some(Follower::start(Arc::clone(&cluster))?),
+            TurnsBy::Hand => None,
+        };
+        Self::assemble(Ground { store, mint, limits, clock, entropy }, parts, Some((cluster, follower)))
+    }
+
+    fn assemble(
+        ground: Ground,
+        parts: Parts,
+        cluster: Option<(Arc<Cluster>, Option<Follower>)>,
+    ) -> Result<Self, StartError> {
+        let Ground { store, mint, limits, clock, entropy } = ground;
+        let Parts { index, feed, memory, last_used } = parts;
+        let (cluster, follower) = cluster.unzip();
+        let committer = Committer::start(Arc::clone(&store), memory, cluster.clone())?;
         Ok(Self {
             inner: Arc::new(Inner {
                 store,
                 index,
                 feed,
                 committer,
+                cluster,
+                follower: Mutex::new(follower.flatten()),
                 mint,
                 limits,
                 clock,
                 entropy,
                 last_used,
-                sequence,
+                sequence: Sequence::default(),
                 turnstile: crate::password::Turnstile::default(),
             }),
         })

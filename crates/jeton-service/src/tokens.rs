@@ -216,11 +216,14 @@ impl Service {
                 self.now(),
             )
             .map_err(Error::from)?;
-            let Some(proposal) = proposal else { return Ok(view) };
+            let Some(proposal) = proposal else {
+                self.until_all_know().await?;
+                return Ok(view);
+            };
             if let Some(token) = self.commit(proposal).await? {
                 return Ok(self.view(StoredToken { token, last_used_at: before.last_used_at }));
             }
-            current = self.renewed(&current).map_err(Error::from)?;
+            current = self.renewed(&current)?;
         }
         Err(Error::from(Failure::Contended).into())
     }

@@ -3,10 +3,11 @@
 use jeton_core::digest::Digest;
 use jeton_core::refusal::Refusal;
 use jeton_core::rule;
+use jeton_index::Dead;
 use jeton_index::verdict::{Requirement, Verdict};
 
 use crate::Service;
-use crate::error::Error;
+use crate::error::{Error, Failure};
 use crate::session::Session;
 
 /// A presented text that could be a secret, as its digest: worked out once, whatever is asked about it.
@@ -20,30 +21,54 @@ impl Service {
         self.digest_of(text).map_err(unlike).ok().map(Presented)
     }
 
+    /// In a cluster, waits until whatever other nodes had issued by now is known here, if one of these is not. To be
+    /// called before [`Service::verify`]: what is unknown after it did not exist when this was called.
+    ///
+    /// # Errors
+    /// [`Failure::Stale`].
+    pub async fn seek(&self, presented: &[Option<Presented>]) -> Result<(), Failure> {
+        let Some(cluster) = &self.inner.cluster else { return Ok(()) };
+        let now = self.now();
+        let is_unknown = |Presented(digest): &Presented| {
+            matches!(self.inner.index.verify(digest, now, |_| ()), Err(Dead::Unknown))
+        };
+        if presented.iter().flatten().any(is_unknown) {
+            cluster.require_fresh()?;
+            cluster.catch_up().await?;
+        }
+        Ok(())
+    }
+
     /// Decides on what was presented, from memory. What is not asked about by somebody with a session is decided for
     /// whichever account it belongs to.
+    ///
+    /// # Errors
+    /// [`Failure::Stale`].
     pub fn verify(
         &self,
         asker: Option<&Session>,
         presented: Option<Presented>,
         requirement: Option<Requirement<'_>>,
-    ) -> Verdict {
-        let Some(Presented(digest)) = presented else { return Verdict::Inactive };
+    ) -> Result<Verdict, Failure> {
+        let Some(Presented(digest)) = presented else { return Ok(Verdict::Inactive) };
+        self.require_fresh()?;
         let now = self.now();
         let verdict = match self.inner.index.decide(&digest, requirement, now) {
             Ok(verdict) => verdict,
             Err(reason) => {
                 tracing::debug!(?reason, "a presented secret is good for nothing");
-                return Verdict::Inactive;
+                return Ok(Verdict::Inactive);
             }
         };
-        let (Verdict::Allowed(verified) | Verdict::Forbidden(verified)) = &verdict else { return verdict };
+        let (Verdict::Allowed(verified) | Verdict::Forbidden(verified)) = &verdict else {
+            return Ok(verdict);
+        };
         // Accounts are walls: to whoever asks from another one, there is no such token.
         if asker.is_some_and(|asker| asker.caller().account != verified.member.account) {
-            return Verdict::Inactive;
+            return Ok(Verdict::Inactive);
         }
         self.inner.last_used.note(verified.token, verified.kind, verified.member.id, now);
-        verdict
+        Ok(verdict)
     }
 
     /// Whether this session may ask about the secrets of others.
@@ -72,13 +97,17 @@ impl Service {
     /// If the store fails.
     pub async fn revoke_by_secret(&self, presented: &str) -> Result<(), Error> {
         for _ in 0..crate::tokens::ATTEMPTS {
-            let Ok(session) = self.authenticate(presented) else { return Ok(()) };
+            let session = match self.authenticate(presented).await {
+                Ok(session) => session,
+                Err(Error::Unauthenticated(_)) => return self.until_all_know().await,
+                Err(error) => return Err(error),
+            };
             let caller = session.caller();
             let found = match self.token_of_any_kind(caller.account, caller.token).await {
                 Ok(found) => found,
                 // Somebody else was faster, and nothing is left to be done. Anything else is a failure, and the secret
                 // may live on.
-                Err(Error::Refused(Refusal::NoSuchToken)) => return Ok(()),
+                Err(Error::Refused(Refusal::NoSuchToken)) => return self.until_all_know().await,
                 Err(error) => return Err(error),
             };
             let proposal = rule::revoke_by_secret(caller, &found.token, self.now());
@@ -86,6 +115,6 @@ impl Service {
                 return Ok(());
             }
         }
-        Err(crate::Failure::Contended.into())
+        Err(Failure::Contended.into())
     }
 }

@@ -121,7 +121,7 @@ impl Post {
 
     /// Asks the index again who the watcher is.
     fn renew(&mut self) -> Result<(), Ended> {
-        self.session = self.service.renewed(&self.session).map_err(|_| Ended::Standing)?;
+        self.session = self.service.renewed(&self.session)?;
         self.ends_at = self.service.ends_at(&self.session);
         Ok(())
     }

@@ -10,6 +10,7 @@
 pub mod conformance;
 mod encoding;
 pub mod postgres;
+pub mod shared;
 pub mod sqlite;
 
 use std::future::Future;
@@ -24,6 +25,7 @@ use jeton_core::timestamp::Timestamp;
 use jeton_core::token::Token;
 
 pub use postgres::Postgres;
+pub use shared::SharedStore;
 pub use sqlite::Sqlite;
 
 /// What a store gives back: ready at once where the database is in the process.

@@ -1,4 +1,4 @@
-//! The store on PostgreSQL: a database on another machine, for one jeton so far.
+//! The store on PostgreSQL: a database on another machine, for as many jetons as are needed.
 //!
 //! The SQL is portable, so that engines with PostgreSQL's protocol do as well. Revisions come from one row that every commit
 //! locks first: a sequence would hand them out before the commit, and make them visible out of order. A whole group is
@@ -14,8 +14,9 @@ mod aside;
 mod commit;
 mod error;
 mod ground;
-mod guard;
 mod migrate;
+mod news;
+mod nodes;
 mod read;
 mod row;
 mod session;
@@ -25,6 +26,7 @@ mod write;
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jeton_core::change::{Change, Proposal, Revision};
 use jeton_core::id::{AccountId, MemberId, TokenId};
@@ -34,19 +36,19 @@ use jeton_core::timestamp::Timestamp;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{Mutex, mpsc};
 
+use crate::shared::{Beat, Joined, Node, NodeId, NodeRow, SharedStore, Tail};
 use crate::{Answer, Outcome, Presence, Store, StoreError, StoredToken};
 use commit::Writer;
-use guard::Guard;
+use news::Ears;
+use nodes::Follower;
 use read::Part;
-use session::{Readers, Session, pause};
+use session::{Readers, Session};
 
 pub use address::{Address, BadAddress};
 pub use error::OpenError;
 
 /// Threads for the connections. What takes time is done by the database.
 const THREADS: usize = 2;
-/// How often a guard that is taken is asked for before it is believed: a session that has just ended may hold it still.
-const PATIENCE: u32 = 10;
 
 /// The store on PostgreSQL.
 pub struct Postgres {
@@ -58,33 +60,29 @@ pub struct Postgres {
 struct Shared {
     readers: Readers,
     writer: Mutex<Writer>,
+    follower: Mutex<Follower>,
+    ears: Arc<Ears>,
 }
 
 impl Postgres {
-    /// Opens the database for this jeton alone, and brings its schema up to date.
+    /// Opens the database, and brings its schema up to date. Others may have it open too.
     ///
-    /// `holder` describes this process to whoever finds the database taken, e.g. `process 4711, listening on …`.
+    /// `patience` is how long a new connection waits before its first commit: one lease, where nodes share the database.
     ///
     /// # Errors
     /// [`OpenError`], each saying what to do.
-    pub async fn open(address: &Address, holder: &str) -> Result<Self, OpenError> {
-        Self::with(address, Some(Guard { holder: holder.to_owned() })).await
-    }
-
-    /// Opens the database beside others, who have to follow the log to hear of one another's changes.
-    ///
-    /// # Errors
-    /// As [`Postgres::open`].
-    pub async fn open_shared(address: &Address) -> Result<Self, OpenError> {
-        Self::with(address, None).await
-    }
-
-    async fn with(address: &Address, guard: Option<Guard>) -> Result<Self, OpenError> {
+    pub async fn open(address: &Address, patience: Duration) -> Result<Self, OpenError> {
         let runtime = OwnRuntime::start().map_err(|error| migrate::unusable(address, error.to_string()))?;
         let to = address.clone();
-        let opened = runtime.handle().spawn(async move { open(to, guard).await }).await;
-        let writer = opened.map_err(|error| migrate::unusable(address, error.to_string()))??;
-        let shared = Shared { readers: Readers::new(address.clone()), writer: Mutex::new(writer) };
+        let opened = runtime.handle().spawn(async move { open(&to).await }).await;
+        let session = opened.map_err(|error| migrate::unusable(address, error.to_string()))??;
+        let ears = Arc::new(Ears::default());
+        let shared = Shared {
+            readers: Readers::new(address.clone()),
+            writer: Mutex::new(Writer::new(address.clone(), patience, session, Arc::clone(&ears))),
+            follower: Mutex::new(Follower::new(address.clone(), Arc::clone(&ears))),
+            ears,
+        };
         Ok(Self { shared: Arc::new(shared), runtime })
     }
 
@@ -103,27 +101,13 @@ impl Postgres {
     }
 }
 
-/// The guard comes first: whatever is written after it is written by one process.
-async fn open(address: Address, guard: Option<Guard>) -> Result<Writer, OpenError> {
-    let unusable = |error: tokio_postgres::Error| migrate::unusable(&address, error::told(&error));
-    let session = Session::connect(&address).await.map_err(unusable)?;
-    if let Some(guard) = &guard {
-        let mut attempt = 0;
-        while !guard.take(&session).await.map_err(unusable)? {
-            if attempt >= PATIENCE {
-                let holder = guard::holder(&session).await;
-                return Err(OpenError::Held { address: address.to_string(), holder });
-            }
-            attempt += 1;
-            pause(attempt).await;
-        }
-    }
-    migrate::migrate(&session, &address).await?;
+/// A session that is ready to write.
+async fn open(address: &Address) -> Result<Session, OpenError> {
+    let unusable = |error: tokio_postgres::Error| migrate::unusable(address, error::told(&error));
+    let session = Session::connect(address).await.map_err(unusable)?;
+    migrate::migrate(&session, address).await?;
     commit::prepare(&session).await.map_err(unusable)?;
-    if let Some(guard) = &guard {
-        guard.say(&session).await.map_err(unusable)?;
-    }
-    Ok(Writer::new(address, guard, session))
+    Ok(session)
 }
 
 /// A runtime that may be dropped anywhere, also where waiting for its end is not allowed.
@@ -270,5 +254,57 @@ impl Store for Postgres {
     fn backup<'a>(&'a self, _to: &'a Path) -> Answer<'a, ()> {
         let told = "a database on PostgreSQL is copied with its own tools: use pg_dump";
         Box::pin(async move { Err(StoreError::Broken(told.to_owned())) })
+    }
+}
+
+impl SharedStore for Postgres {
+    fn join<'a>(&'a self, node: &'a Node) -> Answer<'a, Joined> {
+        let node = node.clone();
+        self.run(|shared| async move {
+            shared.ears.name(node.id);
+            let mut writer = shared.writer.lock().await;
+            writer
+                .aside(move |session| {
+                    let node = node.clone();
+                    Box::pin(async move { nodes::join(session, &node).await })
+                })
+                .await
+        })
+    }
+
+    fn tail<'a>(
+        &'a self,
+        node: &'a Node,
+        beat: Option<Beat>,
+        after: Revision,
+        limit: usize,
+    ) -> Answer<'a, Tail> {
+        let node = node.clone();
+        self.run(
+            move |shared| async move { shared.follower.lock().await.tail(&node, beat, after, limit).await },
+        )
+    }
+
+    fn news(&self, at_most: Duration) -> Answer<'_, ()> {
+        self.run(move |shared| async move {
+            shared.ears.wait(at_most).await;
+            Ok(())
+        })
+    }
+
+    fn wake(&self) {
+        self.shared.ears.wake();
+    }
+
+    fn strike_out(&self, node: NodeId, beat: Option<u64>) -> Answer<'_, ()> {
+        self.run(move |shared| async move {
+            shared.readers.read(move |session| Box::pin(nodes::strike_out(session, node, beat))).await
+        })
+    }
+
+    fn nodes(&self) -> Answer<'_, Vec<NodeRow>> {
+        self.run(
+            |shared| async move { shared.readers.read(move |session| Box::pin(nodes::nodes(session))).await },
+        )
     }
 }

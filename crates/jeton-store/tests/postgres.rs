@@ -10,6 +10,8 @@ mod cluster;
 mod connections;
 #[path = "support/issuer.rs"]
 mod issuer;
+#[path = "postgres/nodes.rs"]
+mod nodes;
 #[path = "postgres/opening.rs"]
 mod opening;
 #[path = "postgres/proxy.rs"]
@@ -19,6 +21,8 @@ mod several;
 
 /// Every conformance case.
 mod on_a_database {
+    use std::time::Duration;
+
     use jeton_store::Postgres;
     use jeton_store::conformance::Case;
     use pollster::block_on;
@@ -27,7 +31,7 @@ mod on_a_database {
 
     fn run(case: Case) {
         let Some(database) = Database::new() else { return };
-        let store = block_on(Postgres::open(&database.address(), "the conformance suite")).unwrap();
+        let store = block_on(Postgres::open(&database.address(), Duration::ZERO)).unwrap();
         block_on(case(&store));
     }
 

@@ -13,11 +13,13 @@
 )]
 
 mod clock;
+pub mod cluster;
 mod entropy;
 pub mod envoy;
 pub mod fuzz;
 mod lines;
 pub mod openapi;
+mod registry;
 mod reply;
 mod server;
 mod strict;
@@ -26,6 +28,7 @@ mod unreliable;
 pub use clock::FakeClock;
 pub use entropy::SeededEntropy;
 pub use lines::{End, Lines};
+pub use registry::Registry;
 pub use reply::Reply;
 pub use server::{Jeton, Person, check_store, request};
 pub use unreliable::Unreliable;

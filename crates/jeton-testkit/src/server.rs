@@ -69,17 +69,27 @@ impl Jeton {
     pub async fn on(store: Arc<dyn Store>, settings: Settings, limits: Limits) -> Self {
         let clock = Arc::new(FakeClock::default());
         let entropy = Arc::new(SeededEntropy::new(1));
-        let mint = Mint { format: SecretFormat::new("jtn").unwrap(), key: ServerKey::new([7; 32].into()) };
         let (clock_port, entropy_port) = (Arc::clone(&clock), Arc::clone(&entropy));
-        let service =
-            Service::start(Arc::clone(&store), mint, limits, clock_port, entropy_port).await.unwrap();
-        let founding = Founding { owner_email: "owner@example.com".to_owned(), ..Founding::default() };
-        let founded = service.found(founding).await.unwrap().expect("an empty store");
-        let secret = founded.secret.expose().to_owned();
-        let owner = Person { id: founded.owner, number: 1000, secret: secret.clone() };
+        let service = Service::start(Arc::clone(&store), mint(), limits, clock_port, entropy_port);
+        Self::around(service.await.unwrap(), store, clock, entropy, settings, None).await
+    }
+
+    /// A server around a service; the account is founded unless it was before.
+    pub(crate) async fn around(
+        service: Service,
+        store: Arc<dyn Store>,
+        clock: Arc<FakeClock>,
+        entropy: Arc<SeededEntropy>,
+        settings: Settings,
+        founded: Option<(AccountId, Person)>,
+    ) -> Self {
+        let (account, owner) = match founded {
+            Some(founded) => founded,
+            None => found(&service).await,
+        };
         let apps = jeton_server::apps(service.clone(), settings);
-        let shown = Mutex::new(HashSet::from([secret]));
-        Self { clock, service, store, account: founded.account, owner, entropy, apps, shown }
+        let shown = Mutex::new(HashSet::from([owner.secret.clone()]));
+        Self { clock, service, store, account, owner, entropy, apps, shown }
     }
 
     /// Sends a request with the caller's secret in `Authorization`, and a JSON body if there is one.
@@ -207,7 +217,7 @@ impl Jeton {
 
     /// The id of the token that has this secret.
     pub fn token_of(&self, secret: &str) -> TokenId {
-        self.service.authenticate(secret).expect("a good secret").caller().token
+        pollster::block_on(self.service.authenticate(secret)).expect("a good secret").caller().token
     }
 
     /// Every change since the beginning.
@@ -249,8 +259,21 @@ impl Jeton {
 
     /// The kind of a token, for tables.
     pub fn kind_of(&self, secret: &str) -> TokenKind {
-        self.service.authenticate(secret).expect("a good secret").caller().kind
+        pollster::block_on(self.service.authenticate(secret)).expect("a good secret").caller().kind
     }
+}
+
+/// What secrets are made with.
+pub(crate) fn mint() -> Mint {
+    Mint { format: SecretFormat::new("jtn").unwrap(), key: ServerKey::new([7; 32].into()) }
+}
+
+/// Founds the account of an empty store, with its owner.
+async fn found(service: &Service) -> (AccountId, Person) {
+    let founding = Founding { owner_email: "owner@example.com".to_owned(), ..Founding::default() };
+    let founded = service.found(founding).await.unwrap().expect("an empty store");
+    let secret = founded.secret.expose().to_owned();
+    (founded.account, Person { id: founded.owner, number: 1000, secret })
 }
 
 /// The method that a POST names in its header, where the path's dialect looks there.

@@ -11,6 +11,8 @@ use jeton_core::snapshot::Record;
 use jeton_core::timestamp::Timestamp;
 use jeton_store::{Answer, Outcome, Presence, Store, StoreError, StoredToken};
 
+use crate::registry::Registry;
+
 /// A store around another that fails, or stands still, on command.
 pub struct Unreliable {
     inner: Arc<dyn Store>,
@@ -22,11 +24,18 @@ pub struct Unreliable {
     moved: Condvar,
     arrived: Mutex<u64>,
     came: Condvar,
+    /// Who shares the store around which this stands.
+    pub(crate) registry: Arc<Registry>,
 }
 
 impl Unreliable {
     /// A store that behaves, for now.
     pub fn new(inner: Arc<dyn Store>) -> Self {
+        Self::shared(inner, Arc::default())
+    }
+
+    /// One node's way to a store that is shared by those in this registry.
+    pub fn shared(inner: Arc<dyn Store>, registry: Arc<Registry>) -> Self {
         Self {
             inner,
             full: AtomicBool::new(false),
@@ -37,6 +46,7 @@ impl Unreliable {
             moved: Condvar::new(),
             arrived: Mutex::new(0),
             came: Condvar::new(),
+            registry,
         }
     }
 
@@ -72,7 +82,7 @@ impl Unreliable {
         drop(self.came.wait_while(arrived, |arrived| *arrived < count).unwrap());
     }
 
-    fn check(&self) -> Result<(), StoreError> {
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
         if self.broken.load(Ordering::SeqCst) {
             Err(StoreError::Broken("on command".to_owned()))
         } else {

@@ -192,9 +192,13 @@ async fn law_08_verification_touches_no_disk_and_waits_for_no_writer() {
     store.wait_for_commits(commits + 1);
     store.set_broken(true);
     for _ in 0..1000 {
-        assert!(jeton.service.authenticate(&secret).is_ok());
+        assert!(jeton.service.authenticate(&secret).await.is_ok());
         assert!(
-            jeton.service.authenticate("jtn_pat_0000000000000000000000000000000000000000000000").is_err()
+            jeton
+                .service
+                .authenticate("jtn_pat_0000000000000000000000000000000000000000000000")
+                .await
+                .is_err()
         );
     }
     store.set_broken(false);

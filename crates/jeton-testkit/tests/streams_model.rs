@@ -407,7 +407,7 @@ impl World {
             let plain = if path.starts_with("/changes") { "/api/v2/caller-identity" } else { &path };
             let allowed = self.jeton.call(&reader.secret, "GET", plain, None).await.status.is_success();
             let open = reader.lines.end().is_none();
-            let expired = self.narrowed && self.jeton.service.authenticate(&reader.secret).is_err();
+            let expired = self.narrowed && self.jeton.service.authenticate(&reader.secret).await.is_err();
             assert!(allowed || !open || expired, "{path} goes on though its reader may not see it");
             assert!(open || !allowed || self.narrowed, "{path} ended for no reason");
             if open && allowed {

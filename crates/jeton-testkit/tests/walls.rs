@@ -207,7 +207,7 @@ async fn law_10_roles_of_theirs_are_none() {
 #[tokio::test]
 async fn law_10_numbers_are_the_accounts_own() {
     let two = Two::accounts().await;
-    let account = two.jeton.service.authenticate(&two.there.owner.secret).unwrap().caller().account;
+    let account = two.jeton.service.authenticate(&two.there.owner.secret).await.unwrap().caller().account;
     let twin = two.jeton.add_member_to(account, 1000, BaseRole::Writer).await;
     let path = "/api/v1/users/1000/access-tokens";
     let ours = ask(&two.jeton, &two.here.owner.secret, "GET", path, "").await.expect(200).json();

@@ -21,12 +21,13 @@ use jeton_server::http::{ConnectionLimits, ListenAddress};
 use jeton_server::verify::{RouteMap, VerifySettings};
 
 use crate::fault::Fault;
+use crate::system;
 use layers::{Layers, Origin};
 use secret::SecretSource;
 use setting::{Fallback, Setting};
 use value::{
-    Count, Database, Email, FilePath, LogFormat, LogLevel, Networks, Rate, Retention, Seconds, SignOfLife,
-    Span, TokenPrefix,
+    Count, Database, Email, FilePath, Lease, LogFormat, LogLevel, Name, Networks, Rate, Retention, Seconds,
+    SignOfLife, Span, TokenPrefix,
 };
 
 /// Where the records and the key are.
@@ -93,6 +94,15 @@ pub(crate) struct Streams {
     pub(crate) log_retention: Duration,
 }
 
+/// How several servers on one database live together.
+#[derive(Debug)]
+pub(crate) struct ClusterSettings {
+    pub(crate) node_name: String,
+    pub(crate) lease: Duration,
+    pub(crate) poll: Duration,
+    pub(crate) max_staleness: Duration,
+}
+
 /// What clients may cost.
 #[derive(Debug)]
 pub(crate) struct Costs {
@@ -117,6 +127,7 @@ pub(crate) struct Config {
     pub(crate) logging: Logging,
     pub(crate) verify: VerifySettings,
     pub(crate) streams: Streams,
+    pub(crate) cluster: ClusterSettings,
     pub(crate) limits: Limits,
     pub(crate) costs: Costs,
 }
@@ -152,6 +163,7 @@ impl<'a> Resolver<'a> {
         let (listen, tls, storage) = (self.listen()?, self.tls()?, self.storage()?);
         let (format, owner, logging) = (self.format()?, self.owner()?, self.logging()?);
         let (grpc_listen, verify, streams) = (self.grpc_listen()?, self.verify()?, self.streams()?);
+        let cluster = self.cluster()?;
         let (limits, costs) = (self.limits()?, self.costs(streams.keepalive)?);
         Ok(Config {
             listen,
@@ -163,6 +175,7 @@ impl<'a> Resolver<'a> {
             logging,
             verify,
             streams,
+            cluster,
             limits,
             costs,
         })
@@ -265,6 +278,18 @@ impl<'a> Resolver<'a> {
         let SignOfLife(keepalive) = self.take(&setting::STREAM_KEEPALIVE)?;
         let Retention(log_retention) = self.take(&setting::CHANGE_LOG_RETENTION)?;
         Ok(Streams { keepalive, log_retention })
+    }
+
+    fn cluster(&mut self) -> Result<ClusterSettings, Fault> {
+        let Name(node_name) = self.take_or(&setting::NODE_NAME, || Name(system::machine()))?;
+        let lease = self.lease()?;
+        let Span(poll) = self.take(&setting::POLL)?;
+        let Seconds(more) = self.take(&setting::MAX_STALENESS)?;
+        Ok(ClusterSettings { node_name, lease, poll, max_staleness: Duration::from_secs(more) })
+    }
+
+    pub(crate) fn lease(&mut self) -> Result<Duration, Fault> {
+        self.take(&setting::LEASE).map(|Lease(lease)| lease)
     }
 
     fn limits(&mut self) -> Result<Limits, Fault> {

@@ -54,13 +54,17 @@ impl FirstStart<'_> {
         let owner_password = self.owner.password.as_ref().map(|source| self.hash(source)).transpose()?;
         if let Some(source) = &self.owner.token {
             let secret = owner_token(source, &self.service.mint().format)?;
-            return self.found(secret, owner_password).await.map(drop);
+            self.found(secret, owner_password).await?;
+            return Ok(());
         }
         let path = self.storage.data_dir.join("owner-token");
         let fresh = self.service.mint().format.generate(TokenKind::Personal, &self.entropy.fresh().secret);
         write(&path, &fresh)?;
-        let secret = self.found(fresh, owner_password).await?;
-        self.welcome(&secret, &path);
+        match self.found(fresh, owner_password).await? {
+            Some(secret) => self.welcome(&secret, &path),
+            // Its secret is known to no database, and whoever founded the account has shown another one.
+            None => std::fs::remove_file(&path)?,
+        }
         Ok(())
     }
 
@@ -81,15 +85,23 @@ impl FirstStart<'_> {
         Ok(password::hash(&text, &self.service.mint().key, &self.entropy.bytes())?)
     }
 
-    async fn found(&self, secret: Secret, owner_password: Option<PasswordHash>) -> Result<Secret, Fault> {
+    /// `None` if another server of a new cluster was faster.
+    async fn found(
+        &self,
+        secret: Secret,
+        owner_password: Option<PasswordHash>,
+    ) -> Result<Option<Secret>, Fault> {
         let owner_email = self.owner.email.clone();
         let founding = Founding { owner_email, owner_password, owner_secret: Some(secret) };
         let founded = self.service.found(founding).await?;
-        let founded = founded.ok_or_else(|| {
-            Fault::failed("the account could not be founded because somebody else founded it: start again")
-        })?;
+        let Some(founded) = founded else {
+            tracing::info!(
+                "another server has founded the account at this moment, and has shown its owner's token"
+            );
+            return Ok(None);
+        };
         tracing::info!(account = %founded.account, owner = %founded.owner, "founded the account and its owner");
-        Ok(founded.secret)
+        Ok(Some(founded.secret))
     }
 
     fn welcome(&self, secret: &Secret, secret_file: &Path) {

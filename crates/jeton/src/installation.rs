@@ -1,19 +1,22 @@
 //! An installation: a database and the key that belongs to it, brought together and started.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jeton_core::change::Revision;
 use jeton_core::limits::Limits;
 use jeton_core::rule::Mint;
 use jeton_core::secret::SecretFormat;
-use jeton_service::Service;
-use jeton_store::{Postgres, Sqlite, Store};
+use jeton_server::http::ListenAddress;
+use jeton_service::{Joining, Membership, Service, TurnsBy};
+use jeton_store::shared::{Node, NodeId};
+use jeton_store::{Postgres, SharedStore, Sqlite, Store};
 
-use crate::config::Storage;
 use crate::config::value::Database;
+use crate::config::{ClusterSettings, Storage};
 use crate::fault::Fault;
 use crate::key::{self, For};
-use crate::system::{SystemClock, SystemEntropy};
+use crate::system::{SystemClock, SystemEntropy, SystemMonotonic};
 
 /// What is opened.
 #[derive(Debug)]
@@ -21,26 +24,85 @@ pub(crate) struct Plan<'a> {
     pub(crate) storage: &'a Storage,
     pub(crate) format: &'a SecretFormat,
     pub(crate) limits: Limits,
-    /// What this process says of itself to another that finds the database taken.
+    /// What this process says of itself to another that finds the embedded database taken.
     pub(crate) holder: &'a str,
+    /// How long a new connection to a shared database waits before its first commit.
+    pub(crate) lease: Duration,
 }
 
-/// Opens the database, finds its key or makes it, and starts the service on both.
-///
-/// The lock of the database comes first: everything after it happens in one process at a time. A crash between any two
-/// steps leaves what the next start can go on from: an empty database; then a key that no database knows yet; then a
-/// database that knows its key.
-pub(crate) async fn open(plan: Plan<'_>, entropy: &Arc<SystemEntropy>) -> Result<Service, Fault> {
-    let database = &plan.storage.database;
-    let store: Arc<dyn Store> = match database {
-        Database::Sqlite(path) => Arc::new(Sqlite::open(path, plan.holder)?),
-        Database::Postgres(address) => Arc::new(Postgres::open(address, plan.holder).await?),
-    };
-    let empty = store.changes(Revision::ZERO, 1).await?.is_empty();
-    let key = key::obtain(&plan.storage.server_key, For { name: database, empty }, entropy)?;
-    let mint = Mint { format: plan.format.clone(), key };
-    let entropy = Arc::clone(entropy);
-    Ok(Service::start(store, mint, plan.limits, Arc::new(SystemClock), entropy).await?)
+impl Plan<'_> {
+    /// Opens the database and finds its key or makes it.
+    ///
+    /// The lock of an embedded database comes first: everything after it happens in one process at a time. A crash between
+    /// any two steps leaves what the next start can go on from: an empty database; then a key that no database knows yet;
+    /// then a database that knows its key. Of two that start at once on an empty shared database, each with a key of its
+    /// own, one is refused.
+    async fn opened(&self, entropy: &SystemEntropy) -> Result<(Opened, Mint), Fault> {
+        let database = &self.storage.database;
+        let opened = match database {
+            Database::Sqlite(path) => Opened::Alone(Arc::new(Sqlite::open(path, self.holder)?)),
+            Database::Postgres(address) => {
+                Opened::Shared(Arc::new(Postgres::open(address, self.lease).await?))
+            }
+        };
+        let empty = opened.store().changes(Revision::ZERO, 1).await?.is_empty();
+        let key = key::obtain(&self.storage.server_key, For { name: database, empty }, entropy)?;
+        Ok((opened, Mint { format: self.format.clone(), key }))
+    }
+
+    /// Starts the service on a database that nobody else serves; or as a visitor, who follows nobody and must not serve.
+    pub(crate) async fn open(self, entropy: &Arc<SystemEntropy>) -> Result<Service, Fault> {
+        let (opened, mint) = self.opened(entropy).await?;
+        let (clock, entropy) = (Arc::new(SystemClock), Arc::clone(entropy));
+        Ok(Service::start(opened.store(), mint, self.limits, clock, entropy).await?)
+    }
+
+    /// Starts the service so that it can serve: alone, or as a node of the cluster that shares the database.
+    pub(crate) async fn serve(
+        self,
+        cluster: &ClusterSettings,
+        address: &ListenAddress,
+        entropy: &Arc<SystemEntropy>,
+    ) -> Result<Service, Fault> {
+        let (opened, mint) = self.opened(entropy).await?;
+        let limits = self.limits;
+        let store = match opened {
+            Opened::Alone(store) => {
+                let (clock, entropy) = (Arc::new(SystemClock), Arc::clone(entropy));
+                return Ok(Service::start(store, mint, limits, clock, entropy).await?);
+            }
+            Opened::Shared(store) => store,
+        };
+        let node = Node {
+            id: NodeId::new(*entropy.bytes()),
+            name: cluster.node_name.clone(),
+            address: address.to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            lease: cluster.lease,
+        };
+        let membership = Membership { node, poll: cluster.poll, max_staleness: cluster.max_staleness };
+        let (monotonic, entropy) = (Arc::new(SystemMonotonic), Arc::clone(entropy));
+        let turns = TurnsBy::OwnThread;
+        let joining = Joining { store, membership, mint, limits, monotonic, entropy, turns };
+        Ok(Service::join(joining).await?)
+    }
+}
+
+/// A database that was opened.
+enum Opened {
+    /// By this process alone.
+    Alone(Arc<dyn Store>),
+    /// By as many as there are.
+    Shared(Arc<dyn SharedStore>),
+}
+
+impl Opened {
+    fn store(&self) -> Arc<dyn Store> {
+        match self {
+            Self::Alone(store) => Arc::clone(store),
+            Self::Shared(store) => Arc::clone(store) as Arc<dyn Store>,
+        }
+    }
 }
 
 /// Refuses a database that is not there, for commands that have no business making one. One on PostgreSQL somebody has

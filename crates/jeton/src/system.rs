@@ -2,11 +2,12 @@
 //! others; this is the only place that may ask the machine.
 #![expect(clippy::disallowed_methods, reason = "this is the place that the ban points to")]
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jeton_core::rule::Fresh;
 use jeton_core::timestamp::Timestamp;
-use jeton_service::{Clock, Entropy};
+use jeton_service::{Clock, Entropy, Monotonic};
+use rustix::time::{ClockId, clock_gettime};
 use zeroize::Zeroizing;
 
 use crate::fault::Fault;
@@ -20,6 +21,24 @@ impl Clock for SystemClock {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
+}
+
+/// The machine's clock that nobody sets. It counts the time during which the machine sleeps, so that a node that was put to
+/// sleep with it knows how old what it knows is.
+pub(crate) struct SystemMonotonic;
+
+impl Monotonic for SystemMonotonic {
+    fn elapsed(&self) -> Duration {
+        let since = clock_gettime(ClockId::Boottime);
+        let (seconds, nanos) = (u64::try_from(since.tv_sec), u32::try_from(since.tv_nsec));
+        Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default())
+    }
+}
+
+/// What the machine is called.
+pub(crate) fn machine() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if name.trim().is_empty() { "localhost".to_owned() } else { name }
 }
 
 /// The machine's randomness.

@@ -27,6 +27,7 @@ fn each_value_is_shown_with_where_it_comes_from_and_secrets_are_masked() {
         ("JETON_OWNER_TOKEN", "hunter2-hunter2-hunter2-hunter2-hunter2"),
         ("JETON_SERVER_KEY", &"0b".repeat(32)),
         ("CANVUS_ADMIN_PASSWORD", "hunter2"),
+        ("JETON_NODE_NAME", "here"),
         ("JETON_LISTN", "x"),
     ]);
     let ended = run(&mut command);
@@ -46,6 +47,10 @@ log_format = "json"                          # default
 verify_max_age = 0                           # default
 stream_keepalive = "15s"                     # default
 change_log_retention = "30d"                 # default
+node_name = "here"                           # JETON_NODE_NAME
+lease = "1s"                                 # default
+poll = "50ms"                                # default
+max_staleness = 0                            # default
 max_tokens = 1000                            # {path} line 3
 max_streams = 20000                          # default
 max_body_bytes = 262144                      # default

@@ -1,4 +1,4 @@
-//! The program on PostgreSQL: it starts, keeps what it answered, says who has the database, and never its password.
+//! The program on PostgreSQL: it starts, keeps what it answered, and never says the database's password.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../../jeton-store/tests/postgres/cluster.rs"]
@@ -21,10 +21,10 @@ fn a_server_on_postgresql_is_there_again_after_a_restart() {
     let secret = owner_token(one.path());
     assert_eq!(server.status_for(&secret), 200);
 
+    // One with a key of its own would find no token good.
     let second = run(serve(other.path()).env(URL, database.url()));
     let (told, code) = second.error();
-    let begins = format!("the database {} is in use by another jeton (process ", database.address());
-    assert!(told.starts_with(&begins) && code == 1, "{second:?}");
+    assert!(told.contains("server key") && code == 1, "{second:?}");
 
     let ended = server.stop();
     let again = start();

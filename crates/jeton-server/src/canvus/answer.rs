@@ -111,9 +111,11 @@ fn failed(failure: &Failure) -> StatusCode {
     match failure {
         Failure::Contended => StatusCode::CONFLICT,
         Failure::Full => StatusCode::INSUFFICIENT_STORAGE,
-        Failure::Unavailable | Failure::Busy | Failure::TooManyStreams | Failure::ShuttingDown => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        Failure::Unavailable
+        | Failure::Stale
+        | Failure::Busy
+        | Failure::TooManyStreams
+        | Failure::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

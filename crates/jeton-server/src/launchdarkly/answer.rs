@@ -198,9 +198,11 @@ fn failed(failure: &Failure) -> (StatusCode, &'static str, String) {
     let (status, code) = match failure {
         Failure::Contended => (StatusCode::CONFLICT, "optimistic_locking_error"),
         Failure::Full => (StatusCode::INSUFFICIENT_STORAGE, "insufficient_storage"),
-        Failure::Unavailable | Failure::Busy | Failure::TooManyStreams | Failure::ShuttingDown => {
-            (StatusCode::SERVICE_UNAVAILABLE, "service_unavailable")
-        }
+        Failure::Unavailable
+        | Failure::Stale
+        | Failure::Busy
+        | Failure::TooManyStreams
+        | Failure::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "service_unavailable"),
     };
     (status, code, failure.to_string())
 }

@@ -25,12 +25,12 @@ pub(crate) enum Asker {
 
 impl Asker {
     /// Admits a gateway.
-    pub(crate) fn gateway(shared: &Shared, headers: &HeaderMap, peer: Peer) -> Result<Self, Trouble> {
+    pub(crate) async fn gateway(shared: &Shared, headers: &HeaderMap, peer: Peer) -> Result<Self, Trouble> {
         if is_trusted(shared, peer) {
             return Ok(Self::Gateway);
         }
         let credential = headers.get(CREDENTIAL).and_then(|value| value.to_str().ok());
-        let session = shared.gate.identify(&shared.service, credential, peer)?;
+        let session = shared.gate.identify(&shared.service, credential, peer).await?;
         shared.service.require_verifier(&session)?;
         Ok(Self::Session(session))
     }

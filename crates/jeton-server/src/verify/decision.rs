@@ -33,13 +33,16 @@ pub(super) struct Question<'a> {
 }
 
 /// Lets the request through, with who sent it if that was asked; or says what to answer it.
-pub(super) fn decide(shared: &Arc<Shared>, question: &Question<'_>) -> Result<Option<Verified>, Trouble> {
+pub(super) async fn decide(
+    shared: &Arc<Shared>,
+    question: &Question<'_>,
+) -> Result<Option<Verified>, Trouble> {
     let need = need(shared, question)?;
     let requirement = match &need {
         Need::Nothing => return Ok(None),
         Need::Denied(_) => {
             // A stranger is not told which paths there are.
-            verified(shared, question, None)?;
+            verified(shared, question, None).await?;
             return Err(Trouble::Forbidden);
         }
         Need::Token => None,
@@ -47,7 +50,7 @@ pub(super) fn decide(shared: &Arc<Shared>, question: &Question<'_>) -> Result<Op
             requirement::read(Some(action), Some(resource)).map_err(Trouble::invalid)?
         }
     };
-    verified(shared, question, requirement).map(Some)
+    verified(shared, question, requirement).await.map(Some)
 }
 
 /// Whether words that only the gateway may say came with its client's query. Some gateways hand that on where the address
@@ -79,7 +82,7 @@ fn need(shared: &Shared, question: &Question<'_>) -> Result<Need, Trouble> {
     }
 }
 
-fn verified(
+async fn verified(
     shared: &Arc<Shared>,
     question: &Question<'_>,
     requirement: Option<Requirement<'_>>,
@@ -96,7 +99,8 @@ fn verified(
         Asker::Session(session) => Some(session),
     };
     let presented = shared.service.present(secret);
-    match shared.verdict(question.surface, session, presented, requirement) {
+    shared.seek(&[presented]).await?;
+    match shared.verdict(question.surface, session, presented, requirement)? {
         Verdict::Allowed(verified) => Ok(verified),
         Verdict::Forbidden(_) => Err(Trouble::Forbidden),
         Verdict::Inactive => Err(failed(Trouble::BadSecret)),

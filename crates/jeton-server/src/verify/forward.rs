@@ -37,38 +37,52 @@ const FORWARDED_URI: [HeaderName; 1] = [HeaderName::from_static("x-forwarded-uri
 const EXT_AUTHZ: &str = "/ext-authz";
 
 pub(crate) async fn x_original(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let (headers, query) = (request.headers(), Query::of(request.uri()));
-    answer(&shared, &request, first(headers, &ORIGINAL_METHOD), first(headers, &ORIGINAL_URI), query)
+    let (asked, query) = (Asked::of(&request), Query::of(request.uri()));
+    asked.answer(&shared, asked.first(&ORIGINAL_METHOD), asked.first(&ORIGINAL_URI), query).await
 }
 
 pub(crate) async fn x_forwarded(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let (headers, query) = (request.headers(), Query::of(request.uri()));
-    answer(&shared, &request, first(headers, &FORWARDED_METHOD), first(headers, &FORWARDED_URI), query)
+    let (asked, query) = (Asked::of(&request), Query::of(request.uri()));
+    asked.answer(&shared, asked.first(&FORWARDED_METHOD), asked.first(&FORWARDED_URI), query).await
 }
 
 /// The client's own request line, behind a prefix. Its query is the client's too, and says nothing of what is needed.
 pub(crate) async fn ext_authz(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let path = request.uri().path_and_query().map_or("", |path| path.as_str());
     let uri = path.strip_prefix(EXT_AUTHZ).unwrap_or_default();
-    answer(&shared, &request, request.method().as_str(), uri, Query::from_text(""))
+    Asked::of(&request).answer(&shared, request.method().as_str(), uri, Query::from_text("")).await
 }
 
-/// The first of several headers that is there, as text.
-fn first<'h>(headers: &'h HeaderMap, names: &[HeaderName]) -> &'h str {
-    let found = names.iter().find_map(|name| headers.get(name));
-    found.and_then(|value| value.to_str().ok()).unwrap_or_default()
+/// Who asks, and with which headers.
+#[derive(Clone, Copy)]
+struct Asked<'r> {
+    peer: Peer,
+    headers: &'r HeaderMap,
 }
 
-fn answer(shared: &Arc<Shared>, request: &Request, method: &str, uri: &str, query: Query<'_>) -> Response {
-    let peer = Peer::of(request.extensions());
-    let headers = request.headers();
-    let outcome = Asker::gateway(shared, headers, peer).and_then(|asker| {
-        on_limit(query)?;
-        decide(shared, &Question { surface: Surface::Forward, asker, peer, headers, method, uri, query })
-    });
-    match outcome {
-        Ok(verified) => good(shared, verified.as_ref()),
-        Err(trouble) => refused(&trouble, query),
+impl<'r> Asked<'r> {
+    fn of(request: &'r Request) -> Self {
+        Self { peer: Peer::of(request.extensions()), headers: request.headers() }
+    }
+
+    /// The first of several headers that is there, as text.
+    fn first(self, names: &[HeaderName]) -> &'r str {
+        let found = names.iter().find_map(|name| self.headers.get(name));
+        found.and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    async fn answer(self, shared: &Arc<Shared>, method: &str, uri: &str, query: Query<'_>) -> Response {
+        let Self { peer, headers } = self;
+        let outcome = async {
+            let asker = Asker::gateway(shared, headers, peer).await?;
+            on_limit(query)?;
+            let surface = Surface::Forward;
+            decide(shared, &Question { surface, asker, peer, headers, method, uri, query }).await
+        };
+        match outcome.await {
+            Ok(verified) => good(shared, verified.as_ref()),
+            Err(trouble) => refused(&trouble, query),
+        }
     }
 }
 

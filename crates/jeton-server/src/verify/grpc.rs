@@ -86,7 +86,7 @@ impl Authorization for Checker {
         let (metadata, extensions, message) = request.into_parts();
         let peer = Peer::of(&extensions);
         let attributes = message.attributes.unwrap_or_default();
-        let answer = match self.decided(&metadata.into_headers(), peer, &attributes) {
+        let answer = match self.decided(&metadata.into_headers(), peer, &attributes).await {
             Ok((verified, forged)) => allowed(verified.as_ref(), forged),
             Err(trouble) => denied(&trouble).await,
         };
@@ -96,14 +96,14 @@ impl Authorization for Checker {
 
 impl Checker {
     /// Who asks, if that had to be known, and which headers of the client have to go.
-    fn decided(
+    async fn decided(
         &self,
         metadata: &HeaderMap,
         peer: Peer,
         attributes: &AttributeContext,
     ) -> Result<(Option<Verified>, Vec<String>), Trouble> {
         let Self(shared) = self;
-        let asker = Asker::gateway(shared, metadata, peer)?;
+        let asker = Asker::gateway(shared, metadata, peer).await?;
         let nothing = HttpRequest::default();
         let asked = attributes.request.as_ref().and_then(|request| request.http.as_ref()).unwrap_or(&nothing);
         let headers = headers_of(asked);
@@ -116,7 +116,7 @@ impl Checker {
             uri: &asked.path,
             query: Query::from_text(""),
         };
-        let verified = decide(shared, &question)?;
+        let verified = decide(shared, &question).await?;
         Ok((verified, forged(&headers)))
     }
 }

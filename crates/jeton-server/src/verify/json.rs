@@ -14,7 +14,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jeton_core::id::ObjectId;
 use jeton_core::token::{Scope, TokenKind};
-use jeton_service::{Verdict, Verified};
+use jeton_service::{Presented, Verdict, Verified};
 use serde::Deserialize;
 
 use super::requirement;
@@ -37,11 +37,11 @@ struct Question {
 }
 
 pub(crate) async fn verify(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let outcome = async { answers(&ask::open_uncounted(&shared, request).await?) };
+    let outcome = async { answers(&ask::open_uncounted(&shared, request).await?).await };
     outcome.await.unwrap_or_else(|trouble| tell(&trouble))
 }
 
-fn answers(ask: &Ask) -> Result<Response, Trouble> {
+async fn answers(ask: &Ask) -> Result<Response, Trouble> {
     // Told apart by the first sign, so that a mistake is told where it is.
     let several = ask.body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
     let questions: Vec<Question> =
@@ -51,28 +51,36 @@ fn answers(ask: &Ask) -> Result<Response, Trouble> {
             "At most {MOST} secrets at once: ask about the others in another request"
         )));
     }
+    let presented: Vec<_> =
+        questions.iter().map(|question| ask.service().present(&question.secret)).collect();
+    ask.shared.seek(&presented).await?;
     let mut text = Vec::with_capacity(512);
     let mut json = Json::onto(&mut text);
     json.raw(if several { "[" } else { "" });
-    for (at, question) in questions.iter().enumerate() {
+    for (at, (question, presented)) in questions.iter().zip(presented).enumerate() {
         json.raw(if at > 0 { "," } else { "" });
         let place = several.then_some(at);
-        answer(ask, question, place, &mut json)?;
+        answer(ask, question, presented, place, &mut json)?;
     }
     json.raw(if several { "]" } else { "" });
     Ok(reply(StatusCode::OK, text))
 }
 
 /// Answers one question, which has this place among others.
-fn answer(ask: &Ask, question: &Question, place: Option<usize>, json: &mut Json<'_>) -> Result<(), Trouble> {
-    let presented = ask.service().present(&question.secret);
+fn answer(
+    ask: &Ask,
+    question: &Question,
+    presented: Option<Presented>,
+    place: Option<usize>,
+    json: &mut Json<'_>,
+) -> Result<(), Trouble> {
     ask.service().may_ask(&ask.session, presented)?;
     let requirement = requirement::read(question.action.as_deref(), question.resource.as_deref());
     let requirement = requirement.map_err(|wrong| match place {
         Some(at) => Trouble::invalid(format!("/{at}: {wrong}")),
         None => Trouble::invalid(wrong),
     })?;
-    let verdict = ask.shared.verdict(Surface::Json, Some(&ask.session), presented, requirement);
+    let verdict = ask.shared.verdict(Surface::Json, Some(&ask.session), presented, requirement)?;
     match &verdict {
         Verdict::Inactive => {
             json.raw(r#"{"allowed":false,"active":false}"#);

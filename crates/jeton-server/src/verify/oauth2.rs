@@ -39,14 +39,16 @@ pub(crate) async fn introspect(State(shared): State<Arc<Shared>>, request: Reque
         // Whoever has not said who they are is told that first, whatever else may be wrong.
         let form = form(&stranger);
         let secret = form.as_ref().ok().and_then(|form| form.client_secret.clone());
-        let (asker, way) = asker(&stranger, secret)?;
+        let (asker, way) = asker(&stranger, secret).await?;
         let form = form?;
         let requirement = requirement::read(form.action.as_deref(), form.resource.as_deref());
         let requirement = requirement.map_err(Answer::invalid)?;
         let presented = shared.service.present(&form.token);
         shared.service.may_ask(&asker, presented).map_err(|error| Answer::of(error.into(), way))?;
+        let failed = |trouble| Answer::of(trouble, way);
+        shared.seek(&[presented]).await.map_err(failed)?;
         let verdict = shared.verdict(Surface::Introspection, Some(&asker), presented, requirement);
-        let body = match verdict {
+        let body = match verdict.map_err(failed)? {
             Verdict::Allowed(verified) => active(&verified),
             // Nothing is added: not even that there is such a token (section 2.2).
             Verdict::Forbidden(_) | Verdict::Inactive => br#"{"active":false}"#.to_vec(),
@@ -68,7 +70,7 @@ pub(crate) async fn revoke(State(shared): State<Arc<Shared>>, request: Request) 
         let form = form(&stranger)?;
         // Whoever says who they are has to be right about it; nobody has to say.
         if credential(&stranger.headers, form.client_secret.clone())?.is_some() {
-            asker(&stranger, form.client_secret.clone())?;
+            asker(&stranger, form.client_secret.clone()).await?;
         }
         let revoked = shared.service.revoke_by_secret(&form.token).await;
         revoked.map_err(|error| Answer::of(error.into(), Way::Form))
@@ -198,12 +200,12 @@ fn password(encoded: &str) -> Option<Zeroizing<String>> {
     Some(percent_decode_str(password).decode_utf8().ok()?.into_owned().into())
 }
 
-fn asker(stranger: &Stranger, in_form: Option<Zeroizing<String>>) -> Result<(Session, Way), Answer> {
+async fn asker(stranger: &Stranger, in_form: Option<Zeroizing<String>>) -> Result<(Session, Way), Answer> {
     let Stranger { shared, peer, headers, .. } = stranger;
     let credential = credential(headers, in_form)?;
     let way = credential.as_ref().map_or(Way::Bearer, |credential| credential.way);
     let presented = credential.as_ref().map(|credential| credential.secret.as_str());
-    match shared.gate.identify(&shared.service, presented, *peer) {
+    match shared.gate.identify(&shared.service, presented, *peer).await {
         Ok(session) => Ok((session, way)),
         Err(Trouble::NoSecret | Trouble::BadSecret) if way != Way::Bearer => Err(Answer::client(way)),
         Err(trouble) => Err(Answer::of(trouble, way)),

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
 /// A server that says nothing for this long is not there.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -77,6 +77,8 @@ impl FromStr for Address {
         }
         config.connect_timeout(config.get_connect_timeout().copied().unwrap_or(TIMEOUT));
         config.tcp_user_timeout(config.get_tcp_user_timeout().copied().unwrap_or(TIMEOUT));
+        // A standby can be read, but takes no beat and no commit: of several hosts the one is meant that does.
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         if config.get_application_name().is_none() {
             config.application_name("jeton");
         }

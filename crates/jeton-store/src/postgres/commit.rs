@@ -1,13 +1,14 @@
 //! The writer: commits groups in one transaction each, and finds out what became of one whose answer was lost.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jeton_core::change::{Change, Proposal, Revision};
+use jeton_core::change::{Change, Proposal};
 use tokio_postgres::Error;
 
 use super::error::{is_refusal, may_succeed, told};
 use super::ground::{self, Ground, lock_head};
-use super::guard::Guard;
+use super::news::Ears;
 use super::session::{ReadError, Session, Work, pause};
 use super::write::{self, revision_number};
 use super::{Address, read, row};
@@ -16,21 +17,25 @@ use crate::{Outcome, StoreError};
 /// How long something is tried again: as long as a standby takes to become the primary.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What a session needs to write. Nobody is kept waiting for long by a jeton that has gone silent; and where answers are
-/// given before they are durable, jeton's are not. (Whoever asks for more than `on` keeps it.)
-const PREPARE: &str = "SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '30s';
+/// What a session needs to write. Nobody is kept waiting for long by a jeton that has gone silent; a wait for the synchronous
+/// standby is never broken off, because the server would answer then as if it had ended well; and where answers are given before
+/// they are durable, jeton's are not. (Whoever asks for more than `on` keeps it.)
+pub(super) const PREPARE: &str = "SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '30s';
+    SET statement_timeout = 0;
     SELECT set_config('synchronous_commit', 'on', false)
         WHERE current_setting('synchronous_commit', true) IN ('off', 'local')";
 
+/// Ends the transaction that holds the last revision with a write that changes nothing.
+const CONFIRM: &str = "UPDATE head SET revision = revision WHERE number = 1; COMMIT";
+
 pub(super) struct Writer {
     address: Address,
-    guard: Option<Guard>,
+    /// How long a new session waits before its first group. It may be the first one on a standby that took over, while nodes
+    /// that can still read the old primary take what they read there for the truth: for one lease, and not longer.
+    patience: Duration,
     /// In no transaction. Taken out while it is in one, so that one that broke off is never gone on with.
     session: Option<Session>,
-    /// The last revision as this writer knows it. `None` before its first group.
-    head: Option<Revision>,
-    /// What may have been committed, or not, although it was answered as failed.
-    doubt: Option<Vec<Change>>,
+    ears: Arc<Ears>,
 }
 
 /// Why a group was not committed, as far as is known.
@@ -48,13 +53,12 @@ impl<E: Into<ReadError>> From<E> for Failed {
 }
 
 impl Writer {
-    /// A writer on a session of its own, which holds the guard if there is one.
-    pub(super) fn new(address: Address, guard: Option<Guard>, session: Session) -> Self {
-        Self { address, guard, session: Some(session), head: None, doubt: None }
+    /// A writer on a session of its own.
+    pub(super) fn new(address: Address, patience: Duration, session: Session, ears: Arc<Ears>) -> Self {
+        Self { address, patience, session: Some(session), ears }
     }
 
     pub(super) async fn commit(&mut self, proposals: &[Proposal]) -> Result<Vec<Outcome>, StoreError> {
-        self.settle().await?;
         let (begun, mut attempt) = (Instant::now(), 0);
         loop {
             let error = match self.attempt(proposals).await {
@@ -62,7 +66,8 @@ impl Writer {
                 Err(Failed::Before(error)) => error,
                 Err(Failed::Unknown(outcomes, error)) => {
                     tracing::warn!("a commit was not answered, asking what became of it: {}", told(&error));
-                    if self.find_out_or_doubt(&outcomes).await? {
+                    let changes: Vec<Change> = outcomes.iter().filter_map(Outcome::change).cloned().collect();
+                    if self.find_out(&changes).await? {
                         return Ok(outcomes);
                     }
                     error.into()
@@ -118,7 +123,8 @@ impl Writer {
 
     async fn attempt(&mut self, proposals: &[Proposal]) -> Result<Vec<Outcome>, Failed> {
         let session = self.take_session().await?;
-        let written = self.write(&session, proposals).await;
+        tokio::time::sleep_until((session.opened + self.patience).into()).await;
+        let written = write_group(&session, proposals).await;
         let (outcomes, changes) = match written {
             Ok(written) => written,
             Err(error) => {
@@ -132,8 +138,8 @@ impl Writer {
         }
         match session.client.batch_execute("COMMIT").await {
             Ok(()) => {
+                self.ears.spread(&session);
                 self.session = Some(session);
-                self.head = last_of(&outcomes).or(self.head);
                 Ok(outcomes)
             }
             Err(error) if is_refusal(&error) => {
@@ -142,54 +148,6 @@ impl Writer {
             }
             Err(error) => Err(Failed::Unknown(outcomes, error)),
         }
-    }
-
-    /// Writes a group in a new transaction; gives back what becomes of the proposals and how many changes there are.
-    async fn write(
-        &self,
-        session: &Session,
-        proposals: &[Proposal],
-    ) -> Result<(Vec<Outcome>, usize), ReadError> {
-        let mut ground = ground::begin(session, proposals).await?;
-        if self.guard.is_some() && self.head.is_some_and(|head| head != ground.head) {
-            return Err(StoreError::Broken(
-                "this database is not where this jeton left it: another one has written to it, or it went back in time; stop \
-                 the other one, and start this one again"
-                    .to_owned(),
-            )
-            .into());
-        }
-        let outcomes: Vec<Outcome> = proposals.iter().map(|proposal| decide(&mut ground, proposal)).collect();
-        let changes: Vec<Change> = outcomes.iter().filter_map(Outcome::change).cloned().collect();
-        write::write(session, &changes).await?;
-        Ok((outcomes, changes.len()))
-    }
-
-    /// What was left open before comes first: a writer that does not know what it has done does nothing more.
-    async fn settle(&mut self) -> Result<(), StoreError> {
-        let Some(doubt) = self.doubt.take() else { return Ok(()) };
-        let found = self.find_out(&doubt).await;
-        if found == Ok(false) {
-            return Ok(());
-        }
-        self.doubt = Some(doubt);
-        found?;
-        Err(StoreError::Broken(
-            "changes are in the database that were answered as failed, because it could not be asked for too long: \
-             restart jeton, so that it reads them"
-                .to_owned(),
-        ))
-    }
-
-    async fn find_out_or_doubt(&mut self, outcomes: &[Outcome]) -> Result<bool, StoreError> {
-        let changes: Vec<Change> = outcomes.iter().filter_map(Outcome::change).cloned().collect();
-        let found = self.find_out(&changes).await;
-        match found {
-            Ok(true) => self.head = last_of(outcomes).or(self.head),
-            Ok(false) => {}
-            Err(_) => self.doubt = Some(changes),
-        }
-        found
     }
 
     /// Whether these changes were committed.
@@ -213,6 +171,9 @@ impl Writer {
 
     /// The row with the last revision is locked by the transaction in question until it has ended, also when nobody is at
     /// its other end any more. So whoever gets that lock meets what has become of it, and not what it may yet become.
+    ///
+    /// Another node may have committed the very same at the very same revision: the same instant, the same actor, the same
+    /// records before and after. Then that is what this one was to do, and it is done.
     async fn try_find_out(&mut self, changes: &[Change]) -> Result<bool, ReadError> {
         let (Some(first), Some(last)) = (changes.first(), changes.last()) else { return Ok(false) };
         let session = self.take_session().await?;
@@ -222,7 +183,10 @@ impl Writer {
         let count = i64::try_from(changes.len()).unwrap_or(i64::MAX);
         let rows = session.query(read::CHANGES, &[&before, &count]).await?;
         let found: Vec<Change> = rows.iter().map(row::change_from).collect::<Result<_, _>>()?;
-        self.roll_back(session).await;
+        // What can be read may not be durable yet: a primary that was started again shows commits that its standby never
+        // confirmed. One that confirms this write confirms what was before it.
+        session.client.batch_execute(CONFIRM).await?;
+        self.session = Some(session);
         if head < last.revision {
             return Ok(false);
         }
@@ -232,17 +196,12 @@ impl Writer {
         Ok(found == changes)
     }
 
-    /// The session, or a new one that holds the guard and has its statements prepared.
+    /// The session, or a new one that has its statements prepared.
     async fn take_session(&mut self) -> Result<Session, ReadError> {
         if let Some(session) = self.session.take().filter(|session| !session.client.is_closed()) {
             return Ok(session);
         }
         let session = Session::connect(&self.address).await?;
-        if let Some(guard) = &self.guard
-            && !guard.take(&session).await?
-        {
-            return Err(ReadError::Busy);
-        }
         prepare(&session).await?;
         Ok(session)
     }
@@ -266,9 +225,17 @@ pub(super) async fn prepare(session: &Session) -> Result<(), Error> {
 fn is_passing(error: &ReadError) -> bool {
     match error {
         ReadError::Database(error) => may_succeed(error),
-        ReadError::Busy => true,
         ReadError::Content(_) => false,
     }
+}
+
+/// Writes a group in a new transaction; gives back what becomes of the proposals and how many changes there are.
+async fn write_group(session: &Session, proposals: &[Proposal]) -> Result<(Vec<Outcome>, usize), ReadError> {
+    let mut ground = ground::begin(session, proposals).await?;
+    let outcomes: Vec<Outcome> = proposals.iter().map(|proposal| decide(&mut ground, proposal)).collect();
+    let changes: Vec<Change> = outcomes.iter().filter_map(Outcome::change).cloned().collect();
+    write::write(session, &changes).await?;
+    Ok((outcomes, changes.len()))
 }
 
 fn decide(ground: &mut Ground, proposal: &Proposal) -> Outcome {
@@ -277,8 +244,4 @@ fn decide(ground: &mut Ground, proposal: &Proposal) -> Outcome {
     }
     let change = proposal.clone().at_revision(ground.head.next());
     if ground.take(&change.event, change.revision) { Outcome::Committed(change) } else { Outcome::Duplicate }
-}
-
-fn last_of(outcomes: &[Outcome]) -> Option<Revision> {
-    outcomes.iter().rev().find_map(Outcome::change).map(|change| change.revision)
 }

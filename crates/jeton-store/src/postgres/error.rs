@@ -10,17 +10,6 @@ use crate::StoreError;
 /// Why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another jeton has it.
-    #[error(
-        "the database {address} is in use by another jeton ({holder}): stop that one first; several on one database come \
-         in a later version"
-    )]
-    Held {
-        /// The database, without its password.
-        address: String,
-        /// What the other process said of itself.
-        holder: String,
-    },
     /// The database was written by a newer jeton.
     #[error(
         "the database {address} was written by a newer version of jeton (its schema is {found}, this version knows up \

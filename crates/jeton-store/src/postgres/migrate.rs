@@ -14,8 +14,10 @@ struct Migration {
 }
 
 /// In order; the first is number 1. A released migration never changes.
-const MIGRATIONS: &[Migration] =
-    &[Migration { name: "foundation", sql: include_str!("migrations/0001_foundation.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { name: "foundation", sql: include_str!("migrations/0001_foundation.sql") },
+    Migration { name: "nodes", sql: include_str!("migrations/0002_nodes.sql") },
+];
 
 /// Number 0 is no migration: whoever migrates holds this row until all is done. The table itself is the mark by which a
 /// database is known as jeton's.

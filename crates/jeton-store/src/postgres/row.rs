@@ -23,7 +23,7 @@ pub(super) fn bytes<const N: usize>(row: &Row, at: usize) -> Result<[u8; N], Sto
     column::<&[u8]>(row, at)?.try_into().map_err(|_| unreadable("column of another length"))
 }
 
-fn text(row: &Row, at: usize) -> Result<&str, StoreError> {
+pub(super) fn text(row: &Row, at: usize) -> Result<&str, StoreError> {
     column(row, at)
 }
 

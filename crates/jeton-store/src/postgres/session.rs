@@ -1,14 +1,14 @@
 //! Sessions: connections with the statements they have prepared, and a few of them kept for readers.
 
 use std::collections::HashMap;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Error, NoTls, Row, Statement};
+use tokio_postgres::{AsyncMessage, Client, Error, NoTls, Row, Statement};
 
 use super::Address;
 use super::error::{failure, is_lost};
@@ -20,6 +20,8 @@ const READERS: usize = 8;
 /// A connection, driven by a task of its own. When this is dropped the connection ends.
 pub(super) struct Session {
     pub(super) client: Client,
+    /// From before it was connected.
+    pub(super) opened: Instant,
     /// By their text. To prepare one costs a way to the server and back, so it is done once.
     prepared: Mutex<HashMap<&'static str, Statement>>,
 }
@@ -27,12 +29,23 @@ pub(super) struct Session {
 impl Session {
     /// Connects. Has to be called on the runtime of the adapter, which drives the connection.
     pub(super) async fn connect(address: &Address) -> Result<Self, Error> {
-        let (client, connection) = address.config().connect(NoTls).await?;
+        Self::hearing(address, |_| {}).await
+    }
+
+    /// Connects, and gives what the server says of itself to `hear`.
+    pub(super) async fn hearing(
+        address: &Address,
+        hear: impl Fn(AsyncMessage) + Send + 'static,
+    ) -> Result<Self, Error> {
+        let opened = Instant::now();
+        let (client, mut connection) = address.config().connect(NoTls).await?;
         tokio::spawn(async move {
             // What it failed with is told to whoever waits for an answer.
-            let _ = connection.await;
+            while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
+                hear(message);
+            }
         });
-        Ok(Self { client, prepared: Mutex::default() })
+        Ok(Self { client, opened, prepared: Mutex::default() })
     }
 
     pub(super) async fn statement(&self, sql: &'static str) -> Result<Statement, Error> {
@@ -72,8 +85,6 @@ pub(super) enum ReadError {
     Database(Error),
     /// What it holds.
     Content(StoreError),
-    /// Another jeton has the database.
-    Busy,
 }
 
 impl From<Error> for ReadError {
@@ -93,7 +104,6 @@ impl ReadError {
         match self {
             Self::Database(error) => failure(&error),
             Self::Content(error) => error,
-            Self::Busy => StoreError::Broken("another jeton has taken this database".to_owned()),
         }
     }
 }

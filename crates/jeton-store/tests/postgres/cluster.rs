@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use jeton_store::Postgres;
 use jeton_store::postgres::Address;
@@ -74,16 +75,12 @@ impl Database {
     }
 
     pub(crate) fn open(&self) -> Postgres {
-        block_on(Postgres::open(&self.address(), "process 4711, listening on 127.0.0.1:8080")).unwrap()
-    }
-
-    pub(crate) fn open_shared(&self) -> Postgres {
-        block_on(Postgres::open_shared(&self.address())).unwrap()
+        block_on(Postgres::open(&self.address(), Duration::ZERO)).unwrap()
     }
 
     /// The message of a refusal to open.
     pub(crate) fn refusal(&self) -> String {
-        match block_on(Postgres::open(&self.address(), "a test")) {
+        match block_on(Postgres::open(&self.address(), Duration::ZERO)) {
             Ok(_) => panic!("this should not have opened"),
             Err(error) => error.to_string(),
         }

@@ -1,6 +1,7 @@
 //! Connections that break, at any instant: what was asked for is done once or not at all, and the answer says which.
 
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use jeton_core::change::{Event, Revision};
 use jeton_core::id::TokenId;
@@ -25,7 +26,7 @@ fn a_commit_whose_answer_is_lost_is_done_once() {
     let Some(database) = Database::new() else { return };
     let proxy = Proxy::before(database.socket());
     let address = database.address_by(proxy.sockets());
-    let store = block_on(Postgres::open(&address, "a test")).unwrap();
+    let store = block_on(Postgres::open(&address, Duration::ZERO)).unwrap();
     let mut issuer = Issuer::found(&store);
     let mut last = Revision::new(3);
     for next in [Next::Unanswered, Next::Lost, Next::Passes, Next::Lost, Next::Unanswered] {
@@ -45,7 +46,7 @@ fn a_commit_whose_answer_is_lost_is_done_once() {
 fn what_is_beside_the_log_is_done_although_its_answer_is_lost() {
     let Some(database) = Database::new() else { return };
     let proxy = Proxy::before(database.socket());
-    let store = block_on(Postgres::open(&database.address_by(proxy.sockets()), "a test")).unwrap();
+    let store = block_on(Postgres::open(&database.address_by(proxy.sockets()), Duration::ZERO)).unwrap();
     for next in [Next::Unanswered, Next::Lost] {
         proxy.next_commit(next);
         assert!(block_on(store.bind_key([7; 32])).unwrap());

@@ -1,4 +1,6 @@
-//! Opening: one jeton to a database, and none to a database of somebody else or of a later version.
+//! Opening: as often as there are servers, and none of a database of somebody else or of a later version.
+
+use std::time::Duration;
 
 use jeton_core::change::{Event, Revision};
 use jeton_core::timestamp::Timestamp;
@@ -26,21 +28,6 @@ fn everything_is_there_after_a_restart() {
     assert_eq!(issuer.issue(&store, 1), last.next(), "and goes on with the next revision");
 }
 
-#[test]
-fn a_second_jeton_is_told_who_has_the_database() {
-    let Some(database) = Database::new() else { return };
-    let first = database.open();
-    let told = format!(
-        "the database {} is in use by another jeton (process 4711, listening on 127.0.0.1:8080): stop that one first; \
-         several on one database come in a later version",
-        database.address()
-    );
-    assert_eq!(database.refusal(), told);
-    Issuer::found(&first);
-    drop(first);
-    assert_eq!(check(&database.open()), Revision::new(3));
-}
-
 /// Schemas of one database are databases of their own.
 #[test]
 fn a_database_may_hold_one_in_each_schema() {
@@ -51,7 +38,7 @@ fn a_database_may_hold_one_in_each_schema() {
         let (name, sockets) = (database.name(), sockets.parent().unwrap().display());
         let address =
             format!("postgres:///{name}?host={sockets}&user=postgres&options=-csearch_path%3D{schema}");
-        block_on(Postgres::open(&address.parse().unwrap(), "a test")).unwrap()
+        block_on(Postgres::open(&address.parse().unwrap(), Duration::ZERO)).unwrap()
     };
     let (one, two) = (open("one"), open("two"));
     Issuer::found(&one);
@@ -81,7 +68,7 @@ fn a_database_of_a_newer_jeton_or_of_another_build_is_refused() {
         refusal,
         format!(
             "the database {address} was written by a newer version of jeton (its schema is 7, this version knows up to \
-             1): start that version, or restore a backup that was made before the upgrade"
+             2): start that version, or restore a backup that was made before the upgrade"
         )
     );
     database.sql("DELETE FROM jeton_migrations WHERE number = 7; UPDATE jeton_migrations SET sha256 = 'abc'");
@@ -99,7 +86,7 @@ fn a_server_that_is_not_there_is_named_without_the_password() {
     let Some(database) = Database::new() else { return };
     let nowhere = tempfile::tempdir().unwrap();
     let address = database.address_by(nowhere.path());
-    let Err(error) = block_on(Postgres::open(&address, "a test")) else { panic!("nothing is there") };
+    let Err(error) = block_on(Postgres::open(&address, Duration::ZERO)) else { panic!("nothing is there") };
     let (told, begins) =
         (error.to_string(), format!("the database {address} cannot be opened: error connecting"));
     assert!(told.starts_with(&begins) && !told.contains("hunter2"), "{told}");

@@ -157,7 +157,7 @@ impl World {
 
     /// Who has this very text for a secret.
     pub(super) fn session(&self, text: &str) -> Option<Session> {
-        self.jeton.service.authenticate(text).ok()
+        pollster::block_on(self.jeton.service.authenticate(text)).ok()
     }
 
     /// Asks something that changes nothing.
@@ -270,18 +270,20 @@ impl World {
 
     /// Whether a secret is good for anything.
     pub(super) fn is_good_secret(&self, secret: &str) -> bool {
-        self.jeton.service.authenticate(secret).is_ok()
+        pollster::block_on(self.jeton.service.authenticate(secret)).is_ok()
     }
 
     /// What the token with this secret may do, if there is one.
     pub(super) fn powers(&self, secret: &str) -> Option<Powers> {
-        let session = self.jeton.service.authenticate(secret).ok()?;
+        let session = pollster::block_on(self.jeton.service.authenticate(secret)).ok()?;
         Some(self.powers_of(session.caller(), session.caller().member.id))
     }
 
     /// Insists that a token may nothing but what the caller may, or what it could before.
     pub(super) fn assert_no_stronger(&self, caller: usize, secret: &str, before: Option<Powers>) {
-        let session = |secret: &str| self.jeton.service.authenticate(secret).expect("a good secret");
+        let session = |secret: &str| {
+            pollster::block_on(self.jeton.service.authenticate(secret)).expect("a good secret")
+        };
         let (maker, made) = (session(&self.callers[caller]), session(secret));
         let (maker, made) = (maker.caller(), made.caller());
         let bounds = [before, Some(self.powers_of(maker, made.member.id))];

@@ -17,7 +17,7 @@ use crate::{data_dir, logging};
 
 pub(crate) fn run(layers: &Layers, email: &str) -> Result<(), Fault> {
     let mut resolver = Resolver::new(layers);
-    let (storage, format) = (resolver.storage()?, resolver.format()?);
+    let (storage, format, lease) = (resolver.storage()?, resolver.format()?, resolver.lease()?);
     logging::start(resolver.logging()?);
     data_dir::check_owner(&storage.data_dir)?;
     installation::must_exist(&storage.database)?;
@@ -26,13 +26,13 @@ pub(crate) fn run(layers: &Layers, email: &str) -> Result<(), Fault> {
     let holder = format!("process {}, running `jeton recover`, since {since}", std::process::id());
     // Whoever is locked out is not kept out by an account that is full.
     let limits = Limits::default();
-    let plan = Plan { storage: &storage, format: &format, limits, holder: &holder };
+    let plan = Plan { storage: &storage, format: &format, limits, holder: &holder, lease };
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     runtime.block_on(async {
-        let service = installation::open(plan, &entropy).await?;
+        let service = plan.open(&entropy).await?;
         let secret = service.recover(email).await?.ok_or_else(|| no_such_member(email))?;
         print(&format!("{}\n", secret.expose()))?;
-        if service.authenticate(secret.expose()).is_err() {
+        if service.authenticate(secret.expose()).await.is_err() {
             let message =
                 format!("{email} is blocked or not yet approved: the token counts when that has changed");
             return Err(Fault::failed(message));

@@ -15,7 +15,7 @@ use crate::config::layers::Layers;
 use crate::config::{Config, Resolver};
 use crate::fault::Fault;
 use crate::first_start::FirstStart;
-use crate::installation::{self, Plan};
+use crate::installation::Plan;
 use crate::signals::{self, Signals};
 use crate::system::{SystemClock, SystemEntropy, utc};
 use crate::tls::{self, Certificate};
@@ -97,7 +97,10 @@ async fn serve(config: &Config, started: Instant) -> Result<(), Fault> {
     let forgetting = tokio::spawn(forget_regularly(service.clone(), config.streams.log_retention));
     let reloading = tokio::spawn(tls::follow(certificate, hangups, LOOK_EVERY));
     let told_to_stop = async {
-        signals.first().await;
+        tokio::select! {
+            () = signals.first() => {}
+            () = gone_astray(&service) => {}
+        }
         // They would not end by themselves before the drain does.
         service.end_watches();
     };
@@ -106,13 +109,27 @@ async fn serve(config: &Config, started: Instant) -> Result<(), Fault> {
     forgetting.abort();
     reloading.abort();
     flush(service.clone()).await;
+    blocking(service.clone(), |service| async move { service.leave().await }).await;
     tracing::info!(
         cut_connections = cut,
         revision = service.index().revision().number(),
         uptime_s = started.elapsed().as_secs(),
         "stopped"
     );
+    if service.is_astray() {
+        return Err(Fault::failed(
+            "the database has gone another way than this server knows it: start this server again, so that it reads the \
+             database anew",
+        ));
+    }
     Ok(())
+}
+
+/// Comes to an end when this node can't go on from what it knows. Whoever keeps servers running starts it again.
+async fn gone_astray(service: &Service) {
+    while !service.is_astray() {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 /// Serves at one address, or at both, until told to stop: how many connections had to be cut then.
@@ -154,9 +171,14 @@ async fn grpc_listener(config: &Config) -> Result<Option<Listener>, Fault> {
 async fn open(config: &Config, listener: &Listener, entropy: &Arc<SystemEntropy>) -> Result<Service, Fault> {
     let (process, since) = (std::process::id(), utc(SystemClock.now()));
     let holder = format!("process {process}, listening on {}, since {since}", listener.address());
-    let plan =
-        Plan { storage: &config.storage, format: &config.format, limits: config.limits, holder: &holder };
-    installation::open(plan, entropy).await
+    let plan = Plan {
+        storage: &config.storage,
+        format: &config.format,
+        limits: config.limits,
+        holder: &holder,
+        lease: config.cluster.lease,
+    };
+    plan.serve(&config.cluster, listener.address(), entropy).await
 }
 
 fn settings(config: &Config, key: &ServerKey, entropy: &SystemEntropy) -> jeton_server::Settings {

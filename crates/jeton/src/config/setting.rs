@@ -84,6 +84,7 @@ const FIRST_START: &str = "First start, on an empty database";
 const LOGGING: &str = "Log lines, on standard error";
 const VERIFICATION: &str = "Verification, for services and gateways";
 const STREAMS: &str = "Streams of changes";
+const CLUSTER: &str = "Clusters, several servers on one PostgreSQL";
 const LIMITS: &str = "Limits";
 const SERVER_TO_ASK: &str = "Server to ask";
 
@@ -326,6 +327,43 @@ pub(crate) const CHANGE_LOG_RETENTION: Setting = Setting::new(
 .default("30d")
 .topic(STREAMS);
 
+pub(crate) const NODE_NAME: Setting = Setting::new(
+    "node_name",
+    "JETON_NODE_NAME",
+    "NAME",
+    "What `jeton node list` and the others' logs call this server",
+)
+.depends("the name of the machine")
+.topic(CLUSTER);
+
+pub(crate) const LEASE: Setting = Setting::new(
+    "lease",
+    "JETON_LEASE",
+    "TIME",
+    "How long a server answers without its database; a revocation waits as long for one that is cut off; 100ms to 1m, and \
+     the same for all",
+)
+.default("1s")
+.topic(CLUSTER);
+
+pub(crate) const POLL: Setting = Setting::new(
+    "poll",
+    "JETON_POLL",
+    "TIME",
+    "How often a server looks for changes of the others when nothing tells it of any",
+)
+.default("50ms")
+.topic(CLUSTER);
+
+pub(crate) const MAX_STALENESS: Setting = Setting::new(
+    "max_staleness",
+    "JETON_MAX_STALENESS",
+    "SECONDS",
+    "How much longer than a lease a server answers without its database; a revoked token lives on there for as long",
+)
+.default("0")
+.topic(CLUSTER);
+
 /// Every setting, in the order in which they are shown.
 pub(crate) const ALL: &[&Setting] = &[
     &LISTEN,
@@ -349,6 +387,10 @@ pub(crate) const ALL: &[&Setting] = &[
     &VERIFY_MAX_AGE,
     &STREAM_KEEPALIVE,
     &CHANGE_LOG_RETENTION,
+    &NODE_NAME,
+    &LEASE,
+    &POLL,
+    &MAX_STALENESS,
     &MAX_TOKENS,
     &MAX_STREAMS,
     &MAX_BODY_BYTES,
@@ -394,7 +436,7 @@ pub(crate) const FOR_FILES: &[&Setting] = &[&DATA_DIR, &DATABASE, &SERVER_KEY_FI
 
 /// What a command heeds that opens the database.
 pub(crate) const FOR_STORAGE: &[&Setting] =
-    &[&DATA_DIR, &DATABASE, &SERVER_KEY_FILE, &TOKEN_PREFIX, &LOG_LEVEL, &LOG_FORMAT];
+    &[&DATA_DIR, &DATABASE, &SERVER_KEY_FILE, &TOKEN_PREFIX, &LEASE, &LOG_LEVEL, &LOG_FORMAT];
 
 /// What a command heeds that asks a running server.
 pub(crate) const FOR_ADDRESS: &[&Setting] = &[&LISTEN, &TLS_CERT];

@@ -246,6 +246,49 @@ impl fmt::Display for SignOfLife {
     }
 }
 
+/// For how long a node of a cluster answers by itself: long enough for some looks at a database on another machine, and no
+/// longer than anybody waits for a revocation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Lease(pub(crate) Duration);
+
+impl FromStr for Lease {
+    type Err = BadValue;
+
+    fn from_str(text: &str) -> Result<Self, BadValue> {
+        let fits = |Span(span): &Span| (Duration::from_millis(100)..=Duration::from_mins(1)).contains(span);
+        let span = text.parse::<Span>().ok().filter(fits);
+        span.map(|Span(span)| Self(span)).ok_or_else(|| {
+            BadValue(format!("`{text}` is not a time from 100ms to 1m: write for example 1s or 500ms"))
+        })
+    }
+}
+
+impl fmt::Display for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Span(self.0).fmt(f)
+    }
+}
+
+/// A name that people give.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Name(pub(crate) String);
+
+impl FromStr for Name {
+    type Err = BadValue;
+
+    fn from_str(text: &str) -> Result<Self, BadValue> {
+        let fits = !text.trim().is_empty() && text.len() <= 100 && !text.contains(char::is_control);
+        fits.then(|| Self(text.to_owned()))
+            .ok_or_else(|| BadValue("that is no name: write up to 100 characters in one line".to_owned()))
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// Seconds, or none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Seconds(pub(crate) u64);
