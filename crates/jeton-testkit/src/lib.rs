@@ -16,6 +16,7 @@ mod clock;
 mod entropy;
 pub mod envoy;
 pub mod fuzz;
+pub mod history;
 mod lines;
 pub mod openapi;
 mod reply;
