@@ -17,6 +17,7 @@ pub mod cluster;
 mod entropy;
 pub mod envoy;
 pub mod fuzz;
+pub mod history;
 mod lines;
 pub mod openapi;
 mod registry;
