@@ -22,6 +22,7 @@ use crate::figure::{Figure, Goal, Report};
 use crate::options::Options;
 use crate::population;
 use crate::rounds::{Dice, Series, take_turns};
+use crate::spread;
 
 /// Questions between two looks at the clock.
 const BATCH: usize = 1024;
@@ -54,6 +55,29 @@ pub(crate) fn measure(options: &Options, report: &mut Report) -> Fallible<()> {
     report.add(beside("of it the index: an unknown digest", INDEX_MISS, FLOOR_OF_INDEX))?;
     let name = format!("index without rosters, {} tokens, bytes a token", options.tokens);
     report.add(Figure::plain(name, bytes, "B").goal(Goal::AtMost(56.0)))
+}
+
+/// A good secret alone, and how long single ones take.
+pub(crate) fn overview(options: &Options, report: &mut Report) -> Fallible<()> {
+    let mut installation = Installation::of(options.tokens, options.seed)?;
+    let mut dice = Dice::new(options.seed);
+    let series: Series<2> =
+        take_turns(options.rounds, options.seed, |side| installation.turn(side, options.seconds, &mut dice))?;
+    let singly: Series<2, [f64; 2]> = take_turns(options.rounds, options.seed, |side| {
+        installation.turn_of_single_ones(side, options.seconds, &mut dice)
+    })?;
+    let (cost, floor) = (series.spread(HIT).median, series.spread(FLOOR).median);
+    let ratio = series.ratio(HIT, FLOOR);
+    let figure = Figure::plain("in process: processor time for a verification", cost, "ns");
+    report.add(figure.beside(floor, ratio).goal(Goal::RatioAtMost(1.5)))?;
+    let rates = series.ratio_of(FLOOR, HIT, |nanos| *nanos);
+    report.add(Figure::plain("in process: verifications", 1e9 / cost, "/s").beside(1e9 / floor, rates))?;
+    for (at, name) in ["in process: answer, p50", "in process: answer, p99"].into_iter().enumerate() {
+        let figure = Figure::plain(name, singly.spread_of(HIT, |both| both[at]).median, "ns");
+        let floor = singly.spread_of(FLOOR, |both| both[at]).median;
+        report.add(figure.beside(floor, singly.ratio_of(HIT, FLOOR, |both| both[at])))?;
+    }
+    Ok(())
 }
 
 const FLOOR: usize = 0;
@@ -123,6 +147,24 @@ impl Installation {
             }
         }
         Ok(taken * 1e9 / (f64::from(batches) * BATCH as f64))
+    }
+
+    /// Nanoseconds that half of the questions and 99 of 100 take at most, each by itself. Looking at the clock is counted.
+    fn turn_of_single_ones(&mut self, side: usize, seconds: f64, dice: &mut Dice) -> Fallible<[f64; 2]> {
+        let begun = Instant::now();
+        let mut took = Vec::new();
+        while begun.elapsed().as_secs_f64() < seconds {
+            self.put_together(side, dice);
+            for (text, digest) in &self.batch {
+                let started = Instant::now();
+                if !self.ask(side, black_box(text), black_box(digest)) {
+                    return Err("a wrong answer".into());
+                }
+                took.push(started.elapsed().as_nanos() as f64);
+            }
+        }
+        took.sort_by(f64::total_cmp);
+        Ok([0.5, 0.99].map(|share| spread::at(&took, share)))
     }
 
     fn put_together(&mut self, side: usize, dice: &mut Dice) {
