@@ -15,6 +15,7 @@ use crate::error::Failure;
 use crate::feed::Feed;
 use crate::last_used::LastUsed;
 use crate::ports::{Clock, Entropy};
+use crate::rebuild::{Progress, rebuild};
 use crate::sequence::Sequence;
 use crate::{Inner, Service};
 
@@ -47,7 +48,7 @@ pub struct Founded {
 }
 
 impl Service {
-    /// Builds the index from the store and starts the committer.
+    /// Builds the index from the store and starts the committer. `progress` hears how far the first has come.
     ///
     /// # Errors
     /// [`StartError`], each saying what to do.
@@ -57,11 +58,12 @@ impl Service {
         limits: Limits,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
+        progress: &mut Progress<'_>,
     ) -> Result<Self, StartError> {
         if !store.bind_key(mint.key.fingerprint()).await? {
             return Err(StartError::WrongKey);
         }
-        let index = Arc::new(rebuild(&*store).await?);
+        let index = Arc::new(rebuild(&*store, progress).await?);
         let feed = Arc::new(Feed::start(index.revision())?);
         let committer = Committer::start(Arc::clone(&store), Arc::clone(&index), Arc::clone(&feed))?;
         let (last_used, sequence) = (LastUsed::new(store.presences().await?), Sequence::default());
@@ -130,36 +132,8 @@ impl Service {
     /// An index built anew from the store, to be compared with the one that followed the changes.
     ///
     /// # Errors
-    /// If the store fails.
-    pub async fn rebuilt_index(&self) -> Result<Index, StoreError> {
-        rebuild(&*self.inner.store).await
+    /// If the store fails, or the system.
+    pub async fn rebuilt_index(&self) -> Result<Index, StartError> {
+        rebuild(&*self.inner.store, &mut |_, _| {}).await
     }
-}
-
-/// Builds an index from a store.
-async fn rebuild(store: &dyn Store) -> Result<Index, StoreError> {
-    // The count comes before the first record, so that the table is made once, in its final size.
-    let index = std::sync::Mutex::new(Index::with_capacity(0));
-    let with = |change: &mut dyn FnMut(&mut Index)| {
-        change(&mut index.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-    };
-    let revision = store
-        .snapshot(
-            &mut |tokens| {
-                let room = usize::try_from(tokens + tokens / 16).unwrap_or(usize::MAX);
-                with(&mut |index| *index = Index::with_capacity(room));
-            },
-            &mut |record| {
-                let mut record = Some(record);
-                with(&mut |index| {
-                    if let Some(record) = record.take() {
-                        index.load(record);
-                    }
-                });
-            },
-        )
-        .await?;
-    let mut index = index.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    index.built(revision);
-    Ok(index)
 }

@@ -72,7 +72,9 @@ impl Jeton {
         let mint = Mint { format: SecretFormat::new("jtn").unwrap(), key: ServerKey::new([7; 32].into()) };
         let (clock_port, entropy_port) = (Arc::clone(&clock), Arc::clone(&entropy));
         let service =
-            Service::start(Arc::clone(&store), mint, limits, clock_port, entropy_port).await.unwrap();
+            Service::start(Arc::clone(&store), mint, limits, clock_port, entropy_port, &mut |_, _| {})
+                .await
+                .unwrap();
         let founding = Founding { owner_email: "owner@example.com".to_owned(), ..Founding::default() };
         let founded = service.found(founding).await.unwrap().expect("an empty store");
         let secret = founded.secret.expose().to_owned();

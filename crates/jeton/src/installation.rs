@@ -13,6 +13,7 @@ use crate::config::Storage;
 use crate::config::value::Database;
 use crate::fault::Fault;
 use crate::key::{self, For};
+use crate::progress::Progress;
 use crate::system::{SystemClock, SystemEntropy};
 
 /// What is opened.
@@ -40,7 +41,9 @@ pub(crate) async fn open(plan: Plan<'_>, entropy: &Arc<SystemEntropy>) -> Result
     let key = key::obtain(&plan.storage.server_key, For { name: database, empty }, entropy)?;
     let mint = Mint { format: plan.format.clone(), key };
     let entropy = Arc::clone(entropy);
-    Ok(Service::start(store, mint, plan.limits, Arc::new(SystemClock), entropy).await?)
+    let mut progress = Progress::start();
+    let mut tell = |loaded, total| progress.tell(loaded, total);
+    Ok(Service::start(store, mint, plan.limits, Arc::new(SystemClock), entropy, &mut tell).await?)
 }
 
 /// Refuses a database that is not there, for commands that have no business making one. One on PostgreSQL somebody has

@@ -24,6 +24,7 @@ mod key;
 mod logging;
 mod pinned;
 mod private_file;
+mod progress;
 mod signals;
 mod system;
 mod tls;
