@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use crate::Fallible;
+use crate::machine::Core;
 use crate::rounds::Dice;
 use crate::subprocess::{Subprocess, Voice};
 
@@ -55,7 +56,7 @@ impl BareLoop {
         if let Some(library) = preload {
             command.env("LD_PRELOAD", library);
         }
-        Ok(Self(Subprocess::start(&mut command, Voice::Output)?))
+        Ok(Self(Subprocess::start(&mut command, Voice::Output, Core::Server)?))
     }
 
     /// Lets it insert for this long. Rows by the second.

@@ -23,7 +23,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 
 use crate::Fallible;
-use crate::machine;
+use crate::machine::{self, Core};
 use crate::subprocess::{Subprocess, Voice};
 
 /// The headers of an answer over gRPC: as many as jeton's, and as long.
@@ -117,7 +117,7 @@ impl FixedRoute {
     pub(crate) fn start(role: &[&str], lengths: &[usize]) -> Fallible<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(role).args(lengths.iter().map(usize::to_string));
-        let mut process = Subprocess::start(&mut command, Voice::Output)?;
+        let mut process = Subprocess::start(&mut command, Voice::Output, Core::Server)?;
         let (address, grpc_address) = (process.line()?.parse()?, process.line()?.parse()?);
         Ok(Self { process, address, grpc_address })
     }

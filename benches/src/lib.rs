@@ -13,6 +13,7 @@
 //! | how two things are compared | [`rounds`], [`spread`] |
 //! | what a verification costs on each surface, beside answers that are a constant | [`surfaces`], [`fixed_route`] |
 //! | what a verification costs in the process, beside its digest and a bare table | [`verify`] |
+//! | what a flood of bad secrets does to good ones | [`floods`] |
 //! | what a create costs, beside a bare loop of inserts | [`creates`], [`bare_loop`], [`slow_disk`] |
 //! | what a read costs, beside a route that answers with a constant | [`reads`] |
 //! | what a decision by policy costs, beside a naive evaluator | [`policies`] |
@@ -40,6 +41,7 @@ mod command_line;
 mod creates;
 mod figure;
 mod fixed_route;
+mod floods;
 mod interrupt;
 mod load;
 mod machine;

@@ -18,6 +18,7 @@ const TICK: Duration = Duration::from_millis(10);
 pub(crate) struct Cores {
     server: usize,
     load: usize,
+    all: CpuSet,
 }
 
 /// The two cores; `None` where there is only one, which everything then shares.
@@ -25,26 +26,37 @@ pub(crate) fn cores() -> Option<Cores> {
     static FOUND: OnceLock<Option<Cores>> = OnceLock::new();
     // Asked once: after the first pinning the answer would be another.
     *FOUND.get_or_init(|| {
-        let allowed = sched_getaffinity(None).ok()?;
-        let mut numbers = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core));
-        Some(Cores { server: numbers.next()?, load: numbers.next()? })
+        let all = sched_getaffinity(None).ok()?;
+        let mut numbers = (0..CpuSet::MAX_CPU).filter(|core| all.is_set(*core));
+        Some(Cores { server: numbers.next()?, load: numbers.next()?, all })
     })
 }
 
-/// Keeps what this thread starts from now on, and itself, on the server's core.
-pub(crate) fn pin_to_server() -> Fallible<()> {
-    cores().map_or(Ok(()), |cores| pin_to(cores.server))
+/// Where a process runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Core {
+    /// Where the server is measured, and every floor in its turn.
+    Server,
+    /// Where the load comes from.
+    Load,
+    /// Wherever there is room.
+    Any,
 }
 
-/// As [`pin_to_server`], on the core that the load comes from.
-pub(crate) fn pin_to_load() -> Fallible<()> {
-    cores().map_or(Ok(()), |cores| pin_to(cores.load))
-}
-
-fn pin_to(core: usize) -> Fallible<()> {
-    let mut only = CpuSet::new();
-    only.set(core);
-    Ok(sched_setaffinity(None, &only).map_err(|error| format!("core {core} cannot be had: {error}"))?)
+/// Keeps this thread there, and what it starts from now on.
+pub(crate) fn pin_to(core: Core) -> Fallible<()> {
+    let Some(cores) = cores() else { return Ok(()) };
+    let only = |core| {
+        let mut only = CpuSet::new();
+        only.set(core);
+        only
+    };
+    let set = match core {
+        Core::Server => only(cores.server),
+        Core::Load => only(cores.load),
+        Core::Any => cores.all,
+    };
+    Ok(sched_setaffinity(None, &set).map_err(|error| format!("core {core:?} cannot be had: {error}"))?)
 }
 
 /// Processor time that a process has used, in user space and in the kernel, all its threads together.
@@ -84,7 +96,7 @@ pub(crate) fn describe(options: &Options, jeton: &Path) -> Fallible<()> {
     let load = std::fs::read_to_string("/proc/loadavg")?;
     let busy: f64 = load.split(' ').next().unwrap_or_default().parse()?;
     let pinned = match cores() {
-        Some(Cores { server, load }) => format!("pinned to core {server}; load from core {load}"),
+        Some(Cores { server, load, .. }) => format!("pinned to core {server}; load from core {load}"),
         None => "on the one core that there is, beside the load".to_owned(),
     };
     let mut out = stderr();

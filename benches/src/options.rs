@@ -7,7 +7,7 @@ use crate::Fallible;
 pub(crate) const HELP: &str = "\
 Measures jeton beside what the machine can do at best, and prints a table.
 
-Usage: jeton-bench [creates|reads|policies|verify|surfaces|timing|million|streams|all]... [options]
+Usage: jeton-bench [creates|reads|policies|verify|surfaces|floods|timing|million|streams|all]... [options]
        jeton-bench fill DIR [options]
 
   creates   durable creates over HTTP, beside a bare loop of SQLite inserts
@@ -15,6 +15,7 @@ Usage: jeton-bench [creates|reads|policies|verify|surfaces|timing|million|stream
   policies  one decision by policy, beside a naive evaluator
   verify    one verification in the process, beside the digest and a bare table
   surfaces  a verification over HTTP and gRPC on each surface, beside answers that are a constant
+  floods    good traffic beside floods of bad secrets, beside itself without them
   timing    whether the time of a refusal tells its reason
   million   start, memory and list pages with a million tokens
   streams   ten thousand open streams: memory, delay, creates beside them
@@ -57,17 +58,19 @@ pub(crate) enum Task {
     Policies,
     Verify,
     Surfaces,
+    Floods,
     Timing,
     Million,
     Streams,
 }
 
-const ALL: [Task; 8] = [
+const ALL: [Task; 9] = [
     Task::Creates,
     Task::Reads,
     Task::Policies,
     Task::Verify,
     Task::Surfaces,
+    Task::Floods,
     Task::Timing,
     Task::Million,
     Task::Streams,
@@ -126,6 +129,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Fallible<Command
             "policies" => options.tasks.push(Task::Policies),
             "verify" => options.tasks.push(Task::Verify),
             "surfaces" => options.tasks.push(Task::Surfaces),
+            "floods" => options.tasks.push(Task::Floods),
             "timing" => options.tasks.push(Task::Timing),
             "million" => options.tasks.push(Task::Million),
             "streams" => options.tasks.push(Task::Streams),

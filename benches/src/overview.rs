@@ -42,7 +42,7 @@ impl Overview {
             ..Options::default()
         };
         machine::describe(&options, &self.jeton)?;
-        machine::pin_to_load()?;
+        machine::pin_to(machine::Core::Load)?;
         let mut report = Report::new(self.json);
         verify::overview(&options, &mut report)?;
         surfaces::measure(&options, &self.jeton, &mut report)?;

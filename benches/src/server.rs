@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::Fallible;
 use crate::client::Client;
-use crate::machine;
+use crate::machine::{self, Core};
 use crate::options::Options;
 use crate::subprocess::{Subprocess, Voice};
 
@@ -32,8 +32,23 @@ impl Server {
         Self::start_with(jeton, data, preload, &[])
     }
 
+    /// Starts a server that may use every core.
+    pub(crate) fn start_on_all_cores(jeton: &Path, data: &Path) -> Fallible<Self> {
+        Self::start_on(Core::Any, jeton, data, None, &[])
+    }
+
     /// As [`Server::start`], with flags of its own.
     pub(crate) fn start_with(
+        jeton: &Path,
+        data: &Path,
+        preload: Option<&Path>,
+        flags: &[&str],
+    ) -> Fallible<Self> {
+        Self::start_on(Core::Server, jeton, data, preload, flags)
+    }
+
+    fn start_on(
+        core: Core,
         jeton: &Path,
         data: &Path,
         preload: Option<&Path>,
@@ -55,7 +70,7 @@ impl Server {
             command.env("LD_PRELOAD", library);
         }
         let started = Instant::now();
-        let mut process = Subprocess::start(&mut command, Voice::Log)?;
+        let mut process = Subprocess::start(&mut command, Voice::Log, core)?;
         let ready = loop {
             let line = process.line()?;
             if line.contains(r#""message":"ready""#) {

@@ -1,10 +1,10 @@
-//! A process of ours on the server's core. It ends when it is dropped, also in a panic, by its own id.
+//! A process of ours, mostly on the server's core. It ends when it is dropped, also in a panic, by its own id.
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 
-use crate::machine::{pin_to_load, pin_to_server};
+use crate::machine::{Core, pin_to};
 use crate::{Fallible, interrupt};
 
 /// Where a process says what is waited for.
@@ -22,8 +22,8 @@ pub(crate) struct Subprocess {
 }
 
 impl Subprocess {
-    /// Starts the command on the server's core. What it says can be read with [`Subprocess::line`].
-    pub(crate) fn start(command: &mut Command, voice: Voice) -> Fallible<Self> {
+    /// Starts the command. What it says can be read with [`Subprocess::line`].
+    pub(crate) fn start(command: &mut Command, voice: Voice, core: Core) -> Fallible<Self> {
         command.stdin(Stdio::piped());
         match voice {
             Voice::Output => command.stdout(Stdio::piped()),
@@ -32,9 +32,9 @@ impl Subprocess {
         // Whoever presses Ctrl-C at a terminal stops the benchmark, which then ends its processes in its own order.
         command.process_group(0);
         // A child inherits the cores of the thread that starts it.
-        pin_to_server()?;
+        pin_to(core)?;
         let spawned = command.spawn();
-        pin_to_load()?;
+        pin_to(Core::Load)?;
         let name = command.get_program().to_string_lossy().into_owned();
         let mut child = spawned.map_err(|error| format!("{name} cannot be started: {error}"))?;
         let said: Option<Box<dyn Read + Send>> = match voice {

@@ -7,7 +7,7 @@
 //! queue.
 
 use std::io::{Write as _, stderr};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -169,7 +169,7 @@ impl Sides {
         let several = secrets.chunks_exact(MANY.min(secrets.len())).take(64);
         let load = vec![
             connect(Wire::Http1, at, each(&introspect))?,
-            connect(Wire::Http1, at, each(&|secret| forward(secret)))?,
+            connect(Wire::Http1, at, each(&|secret| forward(secret, None)))?,
             connect(Wire::Http1, at, each(&|secret| verify(&service, &json!({ "secret": secret }))))?,
             connect(Wire::Http1, at, several.map(|some| verify(&service, &listed(some))).collect())?,
             connect(Wire::Grpc, grpc, checks(grpc))?,
@@ -190,11 +190,12 @@ fn verify(service: &str, body: &serde_json::Value) -> Vec<u8> {
     client::post("/verify", "authorization", service, &body.to_string())
 }
 
-/// What a gateway asks before it lets a request through.
-pub(crate) fn forward(secret: &str) -> Vec<u8> {
+/// What a gateway asks before it lets a request through, for a client at an address if it names one.
+pub(crate) fn forward(secret: &str, client: Option<Ipv4Addr>) -> Vec<u8> {
+    let client = client.map(|address| format!("x-forwarded-for: {address}\r\n")).unwrap_or_default();
     format!(
         "GET /verify/x-forwarded HTTP/1.1\r\nhost: localhost\r\naccept: */*\r\nauthorization: Bearer {secret}\r\n\
-         x-forwarded-method: GET\r\nx-forwarded-uri: /a/b\r\n\r\n"
+         {client}x-forwarded-method: GET\r\nx-forwarded-uri: /a/b\r\n\r\n"
     )
     .into_bytes()
 }

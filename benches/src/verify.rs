@@ -95,7 +95,7 @@ const INDEX_MISS: usize = 8;
 struct Installation {
     mint: Mint,
     index: Index,
-    floor: Floor,
+    floor: BareTable,
     secrets: Vec<(Text, Digest)>,
     strangers: Vec<(Text, Digest)>,
     batch: Vec<(Text, Digest)>,
@@ -105,7 +105,7 @@ impl Installation {
     fn of(tokens: u32, seed: u64) -> Fallible<Self> {
         // As a server makes it when it starts.
         let mut index = Index::with_capacity((tokens + tokens / 16) as usize);
-        let mut floor = Floor::with_room_for(tokens as usize);
+        let mut floor = BareTable::with_room_for(tokens as usize);
         let mut secrets = Vec::with_capacity(tokens as usize);
         let mut revision = Revision::ZERO;
         population::imagine(tokens, seed, population::mint()?, |proposal, secret| {
@@ -233,18 +233,18 @@ enum No {
 }
 
 /// The barest table: slots of 32 bytes, each after the other, full to three quarters.
-struct Floor(Vec<FloorSlot>);
+pub(crate) struct BareTable(Vec<BareSlot>);
 
 #[repr(align(32))]
 #[derive(Clone, Default)]
-struct FloorSlot {
+struct BareSlot {
     key: u128,
     value: Option<u64>,
 }
 
-impl Floor {
-    fn with_room_for(tokens: usize) -> Self {
-        Self(vec![FloorSlot::default(); tokens / 3 * 4 + 4])
+impl BareTable {
+    pub(crate) fn with_room_for(tokens: usize) -> Self {
+        Self(vec![BareSlot::default(); tokens / 3 * 4 + 4])
     }
 
     fn place(&self, digest: &Digest) -> (u128, usize) {
@@ -253,12 +253,12 @@ impl Floor {
         (key, (((key >> 64) * self.0.len() as u128) >> 64) as usize)
     }
 
-    fn put(&mut self, digest: &Digest, value: u64) {
+    pub(crate) fn put(&mut self, digest: &Digest, value: u64) {
         let (key, mut at) = self.place(digest);
         while self.0[at].value.is_some() {
             at = (at + 1) % self.0.len();
         }
-        self.0[at] = FloorSlot { key, value: Some(value) };
+        self.0[at] = BareSlot { key, value: Some(value) };
     }
 
     fn get(&self, digest: &Digest) -> Option<u64> {
