@@ -17,8 +17,9 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use crate::Fallible;
+use crate::machine::Core;
 use crate::rounds::Dice;
-use crate::subprocess::Subprocess;
+use crate::subprocess::{Subprocess, Voice};
 
 /// Bytes in a row: a token of a member with the description that the load sends, as jeton's own table has it.
 const ROW: usize = 176;
@@ -55,7 +56,7 @@ impl BareLoop {
         if let Some(library) = preload {
             command.env("LD_PRELOAD", library);
         }
-        Ok(Self(Subprocess::start(&mut command)?))
+        Ok(Self(Subprocess::start(&mut command, Voice::Output, Core::Server)?))
     }
 
     /// Lets it insert for this long. Rows by the second.

@@ -39,7 +39,7 @@ impl Clients {
     fn turn(&mut self, server: &Server, time: Duration) -> Fallible<f64> {
         let before = server.processor_time()?;
         let tally = self.load.run(time)?;
-        let used = server.processor_time()? - before;
+        let used = server.processor_time()?.saturating_sub(before);
         self.cost.push(used.as_secs_f64() * 1e6 / f64::from(tally.all));
         Ok(tally.rate)
     }

@@ -49,7 +49,8 @@ impl Figure {
         Self { goal: Some(goal), ..self }
     }
 
-    fn holds(&self, tolerance: f64) -> Option<bool> {
+    /// Whether the goal is reached, or missed by this share at most; `None` without a goal.
+    pub(crate) fn holds(&self, tolerance: f64) -> Option<bool> {
         let ratio = self.ratio.map_or(f64::NAN, |ratio| ratio.median);
         self.goal.map(|goal| match goal {
             Goal::RatioAtLeast(goal) => ratio >= goal * (1.0 - tolerance),
@@ -123,6 +124,10 @@ impl Report {
         }
         self.figures.push(figure);
         Ok(())
+    }
+
+    pub(crate) fn figures(&self) -> &[Figure] {
+        &self.figures
     }
 
     /// Prints the table.

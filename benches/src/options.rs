@@ -7,14 +7,15 @@ use crate::Fallible;
 pub(crate) const HELP: &str = "\
 Measures jeton beside what the machine can do at best, and prints a table.
 
-Usage: jeton-bench [creates|reads|policies|verify|surfaces|timing|million|streams|all]... [options]
+Usage: jeton-bench [creates|reads|policies|verify|surfaces|floods|timing|million|streams|all]... [options]
        jeton-bench fill DIR [options]
 
   creates   durable creates over HTTP, beside a bare loop of SQLite inserts
   reads     GET of one token, beside routes that answer with a constant
   policies  one decision by policy, beside a naive evaluator
   verify    one verification in the process, beside the digest and a bare table
-  surfaces  a verification over HTTP on each surface, beside routes that answer with a constant
+  surfaces  a verification over HTTP and gRPC on each surface, beside answers that are a constant
+  floods    good traffic beside floods of bad secrets, beside itself without them
   timing    whether the time of a refusal tells its reason
   million   start, memory and list pages with a million tokens
   streams   ten thousand open streams: memory, delay, creates beside them
@@ -24,7 +25,7 @@ Usage: jeton-bench [creates|reads|policies|verify|surfaces|timing|million|stream
 Options:
   --rounds N      rounds in which the sides take turns (default 9)
   --seconds S     the length of one turn (default 1.5)
-  --tokens N      tokens for `verify` and `million` (default 1000000)
+  --tokens N      tokens for `verify`, `surfaces` and `million` (default 1000000)
   --streams N     streams for `streams` (default 10000)
   --jeton FILE    the jeton to measure (default: built first under cargo, else the one beside this program)
   --dir DIR       where scratch files go, on the disk to be measured (default: beside this program)
@@ -57,17 +58,19 @@ pub(crate) enum Task {
     Policies,
     Verify,
     Surfaces,
+    Floods,
     Timing,
     Million,
     Streams,
 }
 
-const ALL: [Task; 8] = [
+const ALL: [Task; 9] = [
     Task::Creates,
     Task::Reads,
     Task::Policies,
     Task::Verify,
     Task::Surfaces,
+    Task::Floods,
     Task::Timing,
     Task::Million,
     Task::Streams,
@@ -76,7 +79,7 @@ const ALL: [Task; 8] = [
 /// How it is measured.
 #[derive(Debug)]
 pub(crate) struct Options {
-    tasks: Vec<Task>,
+    pub(crate) tasks: Vec<Task>,
     pub(crate) rounds: usize,
     pub(crate) seconds: f64,
     pub(crate) tokens: u32,
@@ -86,6 +89,26 @@ pub(crate) struct Options {
     pub(crate) seed: u64,
     pub(crate) json: bool,
     pub(crate) gate: bool,
+    /// What makes this program the floor under reads and verifications.
+    pub(crate) fixed_route: &'static [&'static str],
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            tasks: Vec::new(),
+            rounds: 9,
+            seconds: 1.5,
+            tokens: 1_000_000,
+            streams: 10_000,
+            jeton: None,
+            dir: None,
+            seed: 1,
+            json: false,
+            gate: false,
+            fixed_route: &["fixed-route"],
+        }
+    }
 }
 
 impl Options {
@@ -95,18 +118,7 @@ impl Options {
 }
 
 pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Fallible<Command> {
-    let mut options = Options {
-        tasks: Vec::new(),
-        rounds: 9,
-        seconds: 1.5,
-        tokens: 1_000_000,
-        streams: 10_000,
-        jeton: None,
-        dir: None,
-        seed: 1,
-        json: false,
-        gate: false,
-    };
+    let mut options = Options::default();
     let mut fill = None;
     let mut arguments = arguments;
     while let Some(argument) = arguments.next() {
@@ -117,6 +129,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Fallible<Command
             "policies" => options.tasks.push(Task::Policies),
             "verify" => options.tasks.push(Task::Verify),
             "surfaces" => options.tasks.push(Task::Surfaces),
+            "floods" => options.tasks.push(Task::Floods),
             "timing" => options.tasks.push(Task::Timing),
             "million" => options.tasks.push(Task::Million),
             "streams" => options.tasks.push(Task::Streams),

@@ -21,12 +21,14 @@ use jeton_core::timestamp::Timestamp;
 use jeton_core::token::{ApiVersion, Scope, Token, TokenKind};
 use jeton_store::{Outcome, Sqlite, Store};
 
-use crate::Fallible;
 use crate::rounds::Dice;
 use crate::server::{KEY, OWNER};
+use crate::{Fallible, interrupt};
 
 /// Tokens for each member.
 const TOKENS_EACH: u32 = 50;
+/// Tokens of which the ids are given back.
+const SAMPLE: u32 = 10_000;
 /// Proposals in one transaction.
 const GROUP: usize = 20_000;
 /// 1 January 2024, and three years from it.
@@ -46,7 +48,7 @@ const NAMES: [&str; 8] = [
 
 /// What there is to ask for afterwards.
 pub(crate) struct Population {
-    /// A sample of the ids.
+    /// A sample of the ids, ten thousand or so.
     pub(crate) ids: Vec<TokenId>,
     /// Some personal tokens of members: id, the owner's number, and the secret.
     pub(crate) secrets: Vec<(TokenId, u32, String)>,
@@ -61,10 +63,11 @@ pub(crate) fn fill(database: &Path, tokens: u32, seed: u64) -> Fallible<Populati
     let mut numbers = HashMap::new();
     let mut population = Population { ids: Vec::new(), secrets: Vec::new() };
     let mut dice = Dice::new(seed);
+    let one_in = u64::from(tokens / SAMPLE).max(1);
     imagine(tokens, seed, mint, |proposal, secret| {
         match (&proposal.event, secret) {
             (Event::MemberAdded { member }, _) => drop(numbers.insert(member.id, member.number)),
-            (Event::TokenIssued { token }, Some(secret)) if dice.below(100) == 0 => {
+            (Event::TokenIssued { token }, Some(secret)) if dice.below(one_in) == 0 => {
                 population.ids.push(token.id);
                 if token.kind == TokenKind::Personal && token.expires_at.is_none() {
                     let number = numbers.get(&token.owner).copied().unwrap_or(0);
@@ -104,6 +107,7 @@ pub(crate) fn imagine(
         take(maker.member(number), None)?;
     }
     for number in 1..tokens {
+        interrupt::check()?;
         let issued_at = Timestamp::from_millis(FIRST + SPAN / i64::from(tokens) * i64::from(number));
         let (proposal, secret) = maker.token(issued_at);
         take(proposal, Some(&secret))?;

@@ -37,7 +37,7 @@ pub(crate) fn measure(options: &Options, jeton: &Path, report: &mut Report) -> F
     for (length, request) in lengths.iter_mut().zip(&requests) {
         *length = client.ask_well(request)?.body.len();
     }
-    let fixed = FixedRoute::start(&lengths)?;
+    let fixed = FixedRoute::start(options.fixed_route, &lengths)?;
     let [of_launchdarkly, of_canvus] = requests;
     let constant = |length| {
         Load::new(fixed.address, CLIENTS, client::get(&fixed_route::path(length), "authorization", OWNER))
@@ -54,7 +54,7 @@ pub(crate) fn measure(options: &Options, jeton: &Path, report: &mut Report) -> F
         let used = || if AXUM.contains(&side) { fixed.processor_time() } else { server.processor_time() };
         let before = used()?;
         let tally = sides[side].run(time)?;
-        Ok((used()? - before).as_secs_f64() * 1e6 / f64::from(tally.all))
+        Ok(used()?.saturating_sub(before).as_secs_f64() * 1e6 / f64::from(tally.all))
     })?;
     for (dialect, side) in [("LaunchDarkly", LAUNCHDARKLY), ("Canvus", CANVUS)] {
         for (floor, by) in [("/healthz of jeton", HEALTHZ), ("plain axum, same length", AXUM[side])] {

@@ -2,8 +2,8 @@
 //!
 //! A machine that is slow for a minute is slow for all of a round, and drops out of the ratios within it.
 
-use crate::Fallible;
 use crate::spread::Spread;
+use crate::{Fallible, interrupt};
 
 /// Numbers that only have to be mixed well, from a seed: the generator SplitMix64 (Steele, Lea and Flood, 2014).
 pub(crate) struct Dice(u64);
@@ -32,27 +32,41 @@ impl Dice {
     }
 }
 
-/// One series of figures for each side, in the order of the rounds.
-pub(crate) struct Series<const SIDES: usize>([Vec<f64>; SIDES]);
+/// One series of turns for each side, in the order of the rounds. A turn is a figure, or several that were taken at once.
+pub(crate) struct Series<const SIDES: usize, T = f64>([Vec<T>; SIDES]);
+
+impl<const SIDES: usize, T> Series<SIDES, T> {
+    /// The middle of one figure of one side.
+    pub(crate) fn spread_of(&self, side: usize, figure: impl Fn(&T) -> f64) -> Spread {
+        Spread::of(self.0[side].iter().map(figure).collect())
+    }
+
+    /// One figure of one side by the same of another, round by round.
+    pub(crate) fn ratio_of(&self, side: usize, by: usize, figure: impl Fn(&T) -> f64) -> Spread {
+        Spread::of(
+            self.0[side].iter().zip(&self.0[by]).map(|(one, other)| figure(one) / figure(other)).collect(),
+        )
+    }
+}
 
 impl<const SIDES: usize> Series<SIDES> {
     /// The middle of one side's figures.
     pub(crate) fn spread(&self, side: usize) -> Spread {
-        Spread::of(self.0[side].clone())
+        self.spread_of(side, |figure| *figure)
     }
 
     /// One side's figures by another's, round by round.
     pub(crate) fn ratio(&self, side: usize, by: usize) -> Spread {
-        Spread::of(self.0[side].iter().zip(&self.0[by]).map(|(one, other)| one / other).collect())
+        self.ratio_of(side, by, |figure| *figure)
     }
 }
 
 /// Lets every side have its turn in every round. The first round only warms up and is forgotten.
-pub(crate) fn take_turns<const SIDES: usize>(
+pub(crate) fn take_turns<const SIDES: usize, T>(
     rounds: usize,
     seed: u64,
-    mut turn: impl FnMut(usize) -> Fallible<f64>,
-) -> Fallible<Series<SIDES>> {
+    mut turn: impl FnMut(usize) -> Fallible<T>,
+) -> Fallible<Series<SIDES, T>> {
     let mut dice = Dice::new(seed);
     let mut series = [(); SIDES].map(|()| Vec::with_capacity(rounds));
     for round in 0..=rounds {
@@ -61,6 +75,7 @@ pub(crate) fn take_turns<const SIDES: usize>(
             order.swap(last, usize::try_from(dice.below(last as u64 + 1))?);
         }
         for side in order {
+            interrupt::check()?;
             let figure = turn(side)?;
             if round > 0 {
                 series[side].push(figure);

@@ -12,8 +12,10 @@ impl Scratch {
     pub(crate) fn new(options: &Options, purpose: &str) -> Fallible<Self> {
         let program = std::env::current_exe()?;
         let parent = options.dir.clone().or_else(|| program.parent().map(Path::to_owned)).unwrap_or_default();
-        let path = parent.join(format!("bench-{purpose}-{}", std::process::id()));
-        std::fs::create_dir_all(&path)?;
+        let path = parent.join(format!("jeton-bench-{purpose}-{}", std::process::id()));
+        // One that is there already is somebody else's, and is neither used nor removed.
+        std::fs::create_dir(&path)
+            .map_err(|error| format!("the directory {} cannot be made ({error})", path.display()))?;
         Ok(Self(path))
     }
 

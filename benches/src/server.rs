@@ -1,28 +1,28 @@
-//! The real server: built or found, started on a scratch directory, asked until it is ready, and stopped.
+//! The real server: built or found, started on a scratch directory, heard until it is ready, and stopped.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::io::{Write as _, stderr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::Fallible;
-use crate::client::{self, Client};
-use crate::machine;
+use crate::client::Client;
+use crate::machine::{self, Core};
 use crate::options::Options;
-use crate::subprocess::Subprocess;
+use crate::subprocess::{Subprocess, Voice};
 
 /// The owner's secret. Everything that it opens is thrown away at the end.
 pub(crate) const OWNER: &str = "benchmark-owner-0123456789abcdefghijklmnop";
 /// The server's key.
 pub(crate) const KEY: [u8; 32] = [0x5a; 32];
 
-/// How long a server may take to become ready, whatever the goal is.
-const PATIENCE: Duration = Duration::from_secs(120);
-
 pub(crate) struct Server {
     process: Subprocess,
     pub(crate) address: SocketAddr,
-    /// From the start of the process to its first answer that it is ready.
+    /// Where gateways ask over gRPC, if the flags said so.
+    pub(crate) grpc_address: Option<SocketAddr>,
+    /// From the start of the process until it says that it is ready.
     pub(crate) ready_after: Duration,
 }
 
@@ -32,6 +32,11 @@ impl Server {
         Self::start_with(jeton, data, preload, &[])
     }
 
+    /// Starts a server that may use every core.
+    pub(crate) fn start_on_all_cores(jeton: &Path, data: &Path) -> Fallible<Self> {
+        Self::start_on(Core::Any, jeton, data, None, &[])
+    }
+
     /// As [`Server::start`], with flags of its own.
     pub(crate) fn start_with(
         jeton: &Path,
@@ -39,19 +44,46 @@ impl Server {
         preload: Option<&Path>,
         flags: &[&str],
     ) -> Fallible<Self> {
-        let address = free_address()?;
+        Self::start_on(Core::Server, jeton, data, preload, flags)
+    }
+
+    fn start_on(
+        core: Core,
+        jeton: &Path,
+        data: &Path,
+        preload: Option<&Path>,
+        flags: &[&str],
+    ) -> Fallible<Self> {
         let key: String = KEY.iter().map(|byte| format!("{byte:02x}")).collect();
         let mut command = Command::new(jeton);
-        command.arg("serve").arg("--listen").arg(address.to_string()).arg("--data-dir").arg(data);
-        command.args(["--token-rate", "0", "--log-level", "warn"]).args(flags);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data);
+        command.args(["--token-rate", "0", "--log-format", "json", "--log-level", "info"]).args(flags);
+        // What is set for a server of this machine, its database above all, is none of this one's business.
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("JETON_") || text.starts_with("CANVUS_") {
+                command.env_remove(&name);
+            }
+        }
         command.env("JETON_OWNER_TOKEN", OWNER).env("JETON_SERVER_KEY", key);
         if let Some(library) = preload {
             command.env("LD_PRELOAD", library);
         }
         let started = Instant::now();
-        let mut process = Subprocess::start(&mut command)?;
-        wait_until_ready(&mut process, address, started)?;
-        Ok(Self { process, address, ready_after: started.elapsed() })
+        let mut process = Subprocess::start(&mut command, Voice::Log, core)?;
+        let ready = loop {
+            let line = process.line()?;
+            if line.contains(r#""message":"ready""#) {
+                break line;
+            }
+            pass_on(&line);
+        };
+        let ready_after = started.elapsed();
+        process.leave_lines_to(pass_on);
+        let ready: serde_json::Value = serde_json::from_str(&ready)?;
+        let at = |name: &str| ready[name].as_str().and_then(|address| address.parse().ok());
+        let address = at("address").ok_or("a server that is ready at no address")?;
+        Ok(Self { process, address, grpc_address: at("grpc_address"), ready_after })
     }
 
     pub(crate) fn client(&self) -> Fallible<Client> {
@@ -68,28 +100,11 @@ impl Server {
     }
 }
 
-/// The server takes its address before it opens the database, so early requests wait in its backlog and are answered at
-/// the instant it is ready.
-#[expect(clippy::disallowed_methods, reason = "the process that is waited for can't tell that it listens")]
-fn wait_until_ready(process: &mut Subprocess, address: SocketAddr, started: Instant) -> Fallible<()> {
-    let request = client::get("/readyz", "x-from", "benchmark");
-    while started.elapsed() < PATIENCE {
-        if process.has_ended()? {
-            return Err("jeton has ended instead of serving: what it says stands above".into());
-        }
-        if let Ok(mut client) = Client::connect(address)
-            && client.ask(&request).is_ok_and(|answer| answer.status == 200)
-        {
-            return Ok(());
-        }
-        std::thread::sleep(Duration::from_millis(1));
+/// Shows what a server says, but for the ordinary.
+fn pass_on(line: &str) {
+    if !line.contains(r#""level":"INFO""#) {
+        let _ = writeln!(stderr(), "{line}");
     }
-    Err(format!("jeton is not ready after {} s", PATIENCE.as_secs()).into())
-}
-
-/// An address that nobody has at this moment.
-fn free_address() -> Fallible<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
 /// The program to measure. Under cargo it is built first, so that what is measured is what stands in the tree.

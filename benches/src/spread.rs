@@ -14,6 +14,11 @@ impl Spread {
         series.sort_by(f64::total_cmp);
         Self { low: at(&series, 0.25), median: at(&series, 0.5), high: at(&series, 0.75) }
     }
+
+    /// Of figures so many times as large.
+    pub(crate) fn times(self, factor: f64) -> Self {
+        Self { low: self.low * factor, median: self.median * factor, high: self.high * factor }
+    }
 }
 
 /// The value below which this share of a sorted series lies, between its two neighbours.

@@ -72,11 +72,11 @@ fn beside_creates(options: &Options, server: &Server, report: &mut Report) -> Fa
         let user: serde_json::Value = serde_json::from_slice(&answer.body)?;
         numbers.push(user["id"].as_u64().ok_or("a user without a number")?);
     }
-    let time = Duration::from_secs_f64(options.seconds);
+    let (time, address) = (Duration::from_secs_f64(options.seconds), server.address);
     let mut told = (0, 0);
     let series: Series<2> = take_turns(options.rounds, options.seed, |side| {
         if side == 0 {
-            return Ok(paced(server.address, &numbers, time)?.0);
+            return Ok(paced(address, &numbers, time)?.0);
         }
         let mut readers =
             Readers::connect(server.address, options.streams, |at| numbers[at % numbers.len()])?;
@@ -84,7 +84,7 @@ fn beside_creates(options: &Options, server: &Server, report: &mut Report) -> Fa
         let over = AtomicBool::new(false);
         let (rate, count) = std::thread::scope(|scope| {
             let creating = scope.spawn(|| {
-                let outcome = paced(server.address, &numbers, time).map_err(|error| error.to_string());
+                let outcome = paced(address, &numbers, time).map_err(|error| error.to_string());
                 over.store(true, Ordering::SeqCst);
                 outcome
             });

@@ -66,7 +66,7 @@ fn forward(secret: &str) -> Vec<u8> {
 }
 
 /// Secrets that are refused, by class.
-fn classes(client: &mut Client, dice: &mut Dice) -> Fallible<[Vec<String>; CLASSES.len()]> {
+pub(crate) fn classes(client: &mut Client, dice: &mut Dice) -> Fallible<[Vec<String>; CLASSES.len()]> {
     let format = SecretFormat::new("jtn")?;
     let unknown = |dice: &mut Dice| format.generate(TokenKind::Personal, &dice.bytes()).expose().to_owned();
     let mut secrets: [Vec<String>; CLASSES.len()] = Default::default();
@@ -81,7 +81,8 @@ fn classes(client: &mut Client, dice: &mut Dice) -> Fallible<[Vec<String>; CLASS
     Ok(secrets)
 }
 
-fn issue(client: &mut Client) -> Fallible<String> {
+/// Issues a token, and gives its secret.
+pub(crate) fn issue(client: &mut Client) -> Fallible<String> {
     let body = json!({ "role": "reader" }).to_string();
     let answer = client.ask(&client::post("/api/v2/tokens", "authorization", OWNER, &body))?;
     let token: serde_json::Value = serde_json::from_slice(&answer.body)?;

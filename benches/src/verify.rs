@@ -22,6 +22,7 @@ use crate::figure::{Figure, Goal, Report};
 use crate::options::Options;
 use crate::population;
 use crate::rounds::{Dice, Series, take_turns};
+use crate::spread;
 
 /// Questions between two looks at the clock.
 const BATCH: usize = 1024;
@@ -56,6 +57,29 @@ pub(crate) fn measure(options: &Options, report: &mut Report) -> Fallible<()> {
     report.add(Figure::plain(name, bytes, "B").goal(Goal::AtMost(56.0)))
 }
 
+/// A good secret alone, and how long single ones take.
+pub(crate) fn overview(options: &Options, report: &mut Report) -> Fallible<()> {
+    let mut installation = Installation::of(options.tokens, options.seed)?;
+    let mut dice = Dice::new(options.seed);
+    let series: Series<2> =
+        take_turns(options.rounds, options.seed, |side| installation.turn(side, options.seconds, &mut dice))?;
+    let singly: Series<2, [f64; 2]> = take_turns(options.rounds, options.seed, |side| {
+        installation.turn_of_single_ones(side, options.seconds, &mut dice)
+    })?;
+    let (cost, floor) = (series.spread(HIT).median, series.spread(FLOOR).median);
+    let ratio = series.ratio(HIT, FLOOR);
+    let figure = Figure::plain("in process: processor time for a verification", cost, "ns");
+    report.add(figure.beside(floor, ratio).goal(Goal::RatioAtMost(1.5)))?;
+    let rates = series.ratio_of(FLOOR, HIT, |nanos| *nanos);
+    report.add(Figure::plain("in process: verifications", 1e9 / cost, "/s").beside(1e9 / floor, rates))?;
+    for (at, name) in ["in process: answer, p50", "in process: answer, p99"].into_iter().enumerate() {
+        let figure = Figure::plain(name, singly.spread_of(HIT, |both| both[at]).median, "ns");
+        let floor = singly.spread_of(FLOOR, |both| both[at]).median;
+        report.add(figure.beside(floor, singly.ratio_of(HIT, FLOOR, |both| both[at])))?;
+    }
+    Ok(())
+}
+
 const FLOOR: usize = 0;
 const HIT: usize = 1;
 const CHECKSUM: usize = 2;
@@ -71,7 +95,7 @@ const INDEX_MISS: usize = 8;
 struct Installation {
     mint: Mint,
     index: Index,
-    floor: Floor,
+    floor: BareTable,
     secrets: Vec<(Text, Digest)>,
     strangers: Vec<(Text, Digest)>,
     batch: Vec<(Text, Digest)>,
@@ -81,7 +105,7 @@ impl Installation {
     fn of(tokens: u32, seed: u64) -> Fallible<Self> {
         // As a server makes it when it starts.
         let mut index = Index::with_capacity((tokens + tokens / 16) as usize);
-        let mut floor = Floor::with_room_for(tokens as usize);
+        let mut floor = BareTable::with_room_for(tokens as usize);
         let mut secrets = Vec::with_capacity(tokens as usize);
         let mut revision = Revision::ZERO;
         population::imagine(tokens, seed, population::mint()?, |proposal, secret| {
@@ -123,6 +147,24 @@ impl Installation {
             }
         }
         Ok(taken * 1e9 / (f64::from(batches) * BATCH as f64))
+    }
+
+    /// Nanoseconds that half of the questions and 99 of 100 take at most, each by itself. Looking at the clock is counted.
+    fn turn_of_single_ones(&mut self, side: usize, seconds: f64, dice: &mut Dice) -> Fallible<[f64; 2]> {
+        let begun = Instant::now();
+        let mut took = Vec::new();
+        while begun.elapsed().as_secs_f64() < seconds {
+            self.put_together(side, dice);
+            for (text, digest) in &self.batch {
+                let started = Instant::now();
+                if !self.ask(side, black_box(text), black_box(digest)) {
+                    return Err("a wrong answer".into());
+                }
+                took.push(started.elapsed().as_nanos() as f64);
+            }
+        }
+        took.sort_by(f64::total_cmp);
+        Ok([0.5, 0.99].map(|share| spread::at(&took, share)))
     }
 
     fn put_together(&mut self, side: usize, dice: &mut Dice) {
@@ -191,18 +233,18 @@ enum No {
 }
 
 /// The barest table: slots of 32 bytes, each after the other, full to three quarters.
-struct Floor(Vec<FloorSlot>);
+pub(crate) struct BareTable(Vec<BareSlot>);
 
 #[repr(align(32))]
 #[derive(Clone, Default)]
-struct FloorSlot {
+struct BareSlot {
     key: u128,
     value: Option<u64>,
 }
 
-impl Floor {
-    fn with_room_for(tokens: usize) -> Self {
-        Self(vec![FloorSlot::default(); tokens / 3 * 4 + 4])
+impl BareTable {
+    pub(crate) fn with_room_for(tokens: usize) -> Self {
+        Self(vec![BareSlot::default(); tokens / 3 * 4 + 4])
     }
 
     fn place(&self, digest: &Digest) -> (u128, usize) {
@@ -211,12 +253,12 @@ impl Floor {
         (key, (((key >> 64) * self.0.len() as u128) >> 64) as usize)
     }
 
-    fn put(&mut self, digest: &Digest, value: u64) {
+    pub(crate) fn put(&mut self, digest: &Digest, value: u64) {
         let (key, mut at) = self.place(digest);
         while self.0[at].value.is_some() {
             at = (at + 1) % self.0.len();
         }
-        self.0[at] = FloorSlot { key, value: Some(value) };
+        self.0[at] = BareSlot { key, value: Some(value) };
     }
 
     fn get(&self, digest: &Digest) -> Option<u64> {

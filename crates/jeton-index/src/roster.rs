@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
+use foldhash::fast::RandomState;
 use jeton_core::id::{AccountId, MemberId, TokenId};
 use jeton_core::token::TokenKind;
 
@@ -48,16 +49,17 @@ pub struct Page {
 /// The rosters of all accounts.
 #[derive(Default)]
 pub struct Rosters {
-    accounts: RwLock<HashMap<AccountId, Roster>>,
+    // Ids are drawn here and chosen by nobody, so a fast hash is good enough for them.
+    accounts: RwLock<HashMap<AccountId, Roster, RandomState>>,
 }
 
 #[derive(Default)]
 struct Roster {
     all: Ids,
     service: Ids,
-    personal: HashMap<MemberId, Ids>,
+    personal: HashMap<MemberId, Ids, RandomState>,
     /// What logins made. They are in no list; a login looks here for those that have ended.
-    logins: HashMap<MemberId, Ids>,
+    logins: HashMap<MemberId, Ids, RandomState>,
 }
 
 impl Rosters {

@@ -12,7 +12,7 @@ use crate::feed::Feed;
 pub(crate) struct Memory {
     pub(crate) index: Arc<Index>,
     feed: Arc<Feed>,
-    /// The last change that was taken in, while somebody takes in others. `None` for what a snapshot held.
+    /// The last change that was taken in. `None` if nothing ever happened.
     last: Mutex<Option<Change>>,
     /// The last one of those by which somebody may do less.
     narrowed: AtomicU64,
@@ -28,8 +28,8 @@ pub(crate) enum Misfit {
 }
 
 impl Memory {
-    pub(crate) fn new(index: Arc<Index>, feed: Arc<Feed>) -> Self {
-        Self { index, feed, last: Mutex::default(), narrowed: AtomicU64::new(0) }
+    pub(crate) fn new(index: Arc<Index>, feed: Arc<Feed>, last: Option<Change>) -> Self {
+        Self { index, feed, last: Mutex::new(last), narrowed: AtomicU64::new(0) }
     }
 
     pub(crate) fn revision(&self) -> Revision {

@@ -19,6 +19,7 @@ use crate::feed::Feed;
 use crate::last_used::LastUsed;
 use crate::memory::Memory;
 use crate::ports::{Clock, Entropy, Monotonic};
+use crate::rebuild::{Progress, rebuild};
 use crate::sequence::Sequence;
 use crate::{Inner, Service};
 
@@ -96,10 +97,11 @@ struct Parts {
 }
 
 impl Parts {
-    async fn load(store: &dyn Store) -> Result<Self, StartError> {
-        let index = Arc::new(rebuild(store).await?);
+    async fn load(store: &dyn Store, progress: &mut Progress<'_>) -> Result<Self, StartError> {
+        let (index, last) = rebuild(store, progress).await?;
+        let index = Arc::new(index);
         let feed = Arc::new(Feed::start(index.revision())?);
-        let memory = Arc::new(Memory::new(Arc::clone(&index), Arc::clone(&feed)));
+        let memory = Arc::new(Memory::new(Arc::clone(&index), Arc::clone(&feed), last));
         Ok(Self { index, feed, memory, last_used: LastUsed::new(store.presences().await?) })
     }
 }
@@ -120,7 +122,8 @@ pub struct Founded {
 }
 
 impl Service {
-    /// Builds the index from the store, which is this process's own, and starts the committer.
+    /// Builds the index from the store, which is this process's own, and starts the committer. `progress` hears how far the
+    /// first has come.
     ///
     /// # Errors
     /// [`StartError`], each saying what to do.
@@ -130,9 +133,10 @@ impl Service {
         limits: Limits,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
+        progress: &mut Progress<'_>,
     ) -> Result<Self, StartError> {
         bind(&*store, &mint).await?;
-        let parts = Parts::load(&*store).await?;
+        let parts = Parts::load(&*store, progress).await?;
         Self::assemble(Ground { store, mint, limits, clock, entropy }, parts, None)
     }
 
@@ -141,13 +145,13 @@ impl Service {
     ///
     /// # Errors
     /// [`StartError`], each saying what to do.
-    pub async fn join(joining: Joining) -> Result<Self, StartError> {
+    pub async fn join(joining: Joining, progress: &mut Progress<'_>) -> Result<Self, StartError> {
         let Joining { store, membership, mint, limits, monotonic, entropy, turns } = joining;
         bind(&*store, &mint).await?;
         if let Joined::OtherLease(theirs) = store.join(&membership.node).await? {
             return Err(StartError::OtherLease(theirs));
         }
-        let parts = Parts::load(&*store).await?;
+        let parts = Parts::load(&*store, progress).await?;
         let clock = Arc::new(DatabaseClock::new(Arc::clone(&monotonic)));
         let memory = Arc::clone(&parts.memory);
         let cluster = Cluster::new(Arc::clone(&store), memory, membership, monotonic, Arc::clone(&clock));
@@ -240,36 +244,8 @@ impl Service {
     /// An index built anew from the store, to be compared with the one that followed the changes.
     ///
     /// # Errors
-    /// If the store fails.
-    pub async fn rebuilt_index(&self) -> Result<Index, StoreError> {
-        rebuild(&*self.inner.store).await
+    /// If the store fails, or the system.
+    pub async fn rebuilt_index(&self) -> Result<Index, StartError> {
+        rebuild(&*self.inner.store, &mut |_, _| {}).await.map(|(index, _)| index)
     }
-}
-
-/// Builds an index from a store.
-async fn rebuild(store: &dyn Store) -> Result<Index, StoreError> {
-    // The count comes before the first record, so that the table is made once, in its final size.
-    let index = std::sync::Mutex::new(Index::with_capacity(0));
-    let with = |change: &mut dyn FnMut(&mut Index)| {
-        change(&mut index.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-    };
-    let revision = store
-        .snapshot(
-            &mut |tokens| {
-                let room = usize::try_from(tokens + tokens / 16).unwrap_or(usize::MAX);
-                with(&mut |index| *index = Index::with_capacity(room));
-            },
-            &mut |record| {
-                let mut record = Some(record);
-                with(&mut |index| {
-                    if let Some(record) = record.take() {
-                        index.load(record);
-                    }
-                });
-            },
-        )
-        .await?;
-    let mut index = index.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    index.built(revision);
-    Ok(index)
 }

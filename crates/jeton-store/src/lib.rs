@@ -44,13 +44,13 @@ pub trait Store: Send + Sync {
     /// wrote. When this answers, all of it is durable; when it fails, none of it was written.
     fn commit(&self, proposals: Vec<Proposal>) -> Answer<'_, Vec<Outcome>>;
 
-    /// Hands over every record that an index is built from, as of one revision, which it gives back. `announce` is
-    /// called first, with the number of tokens to come.
+    /// Hands over every record that an index is built from, as of one instant, and gives back what the log ended with at
+    /// that instant. `announce` is called first, with the number of tokens to come.
     fn snapshot<'a>(
         &'a self,
         announce: &'a mut (dyn FnMut(u64) + Send),
         sink: &'a mut (dyn FnMut(Record) + Send),
-    ) -> Answer<'a, Revision>;
+    ) -> Answer<'a, Head>;
 
     /// The changes after a revision, in order, at most `limit` of them. Where the next one was forgotten, what comes back
     /// begins with a later one.
@@ -89,6 +89,16 @@ pub trait Store: Send + Sync {
 
     /// Writes a consistent copy to a new file, while others read and write.
     fn backup<'a>(&'a self, to: &'a Path) -> Answer<'a, ()>;
+}
+
+/// Where the log ends.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Head {
+    /// The last revision.
+    pub revision: Revision,
+    /// The change that it stands for: two databases may have the same revision of different pasts. `None` if nothing was
+    /// ever committed.
+    pub change: Option<Change>,
 }
 
 /// What became of a proposal.

@@ -37,7 +37,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{Mutex, mpsc};
 
 use crate::shared::{Beat, Joined, Node, NodeId, NodeRow, SharedStore, Tail};
-use crate::{Answer, Outcome, Presence, Store, StoreError, StoredToken};
+use crate::{Answer, Head, Outcome, Presence, Store, StoreError, StoredToken};
 use commit::Writer;
 use news::Ears;
 use nodes::Follower;
@@ -145,7 +145,7 @@ impl Store for Postgres {
         &'a self,
         announce: &'a mut (dyn FnMut(u64) + Send),
         sink: &'a mut (dyn FnMut(Record) + Send),
-    ) -> Answer<'a, Revision> {
+    ) -> Answer<'a, Head> {
         Box::pin(async move {
             let (to, mut parts) = mpsc::channel(4);
             let reading = self.run(move |shared| async move {

@@ -25,7 +25,7 @@ use jeton_core::snapshot::Record;
 use jeton_core::timestamp::Timestamp;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
-use crate::{Answer, Outcome, Presence, Store, StoreError, StoredToken};
+use crate::{Answer, Head, Outcome, Presence, Store, StoreError, StoredToken};
 use lock::Lock;
 use recent::Recent;
 use write::Writer;
@@ -168,7 +168,7 @@ impl Store for Sqlite {
         &'a self,
         announce: &'a mut (dyn FnMut(u64) + Send),
         sink: &'a mut (dyn FnMut(Record) + Send),
-    ) -> Answer<'a, Revision> {
+    ) -> Answer<'a, Head> {
         ready(move || self.read(|connection| read::snapshot(connection, announce, sink)))
     }
 

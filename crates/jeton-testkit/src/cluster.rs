@@ -93,7 +93,7 @@ impl Cluster {
             lease: LEASE,
         };
         let max_staleness = self.max_staleness;
-        let service = Service::join(Joining {
+        let joining = Joining {
             store: Arc::clone(&way) as Arc<dyn SharedStore>,
             membership: Membership { node, poll: Duration::from_millis(50), max_staleness },
             mint: mint(),
@@ -101,8 +101,8 @@ impl Cluster {
             monotonic: Arc::clone(&self.time) as Arc<dyn Monotonic>,
             entropy: Arc::clone(&entropy) as _,
             turns: TurnsBy::Hand,
-        });
-        let service = service.await.unwrap();
+        };
+        let service = Service::join(joining, &mut |_, _| {}).await.unwrap();
         let founded = self.founded.clone();
         let (store, clock) = (Arc::clone(&way) as Arc<dyn Store>, Arc::clone(&self.clock));
         let jeton = Jeton::around(service, store, clock, entropy, Settings::default(), founded).await;

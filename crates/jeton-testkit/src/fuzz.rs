@@ -9,6 +9,7 @@
 
 mod canvus;
 mod draw;
+mod ext_authz;
 mod forward;
 mod introspection;
 mod json;
@@ -26,8 +27,9 @@ pub use world::settle;
 pub type Check = fn(&[u8]);
 
 /// All checks by the names of their targets.
-pub const CHECKS: [(&str, Check); 10] = [
+pub const CHECKS: [(&str, Check); 11] = [
     ("canvus_body", canvus_body),
+    ("ext_authz", ext_authz),
     ("forward_auth", forward_auth),
     ("introspection", introspection),
     ("launchdarkly_create", launchdarkly_create),
@@ -82,6 +84,11 @@ pub fn introspection(input: &[u8]) {
 /// A gateway's question, on each mount: nothing is let through without a good token but where that is open.
 pub fn forward_auth(input: &[u8]) {
     forward::check(input);
+}
+
+/// Envoy's question over gRPC: the same, in any words; and messages of any bytes.
+pub fn ext_authz(input: &[u8]) {
+    ext_authz::check(input);
 }
 
 /// A route map, read and asked: what a path needs does not depend on how it is encoded.

@@ -70,8 +70,11 @@ impl Jeton {
         let clock = Arc::new(FakeClock::default());
         let entropy = Arc::new(SeededEntropy::new(1));
         let (clock_port, entropy_port) = (Arc::clone(&clock), Arc::clone(&entropy));
-        let service = Service::start(Arc::clone(&store), mint(), limits, clock_port, entropy_port);
-        Self::around(service.await.unwrap(), store, clock, entropy, settings, None).await
+        let service =
+            Service::start(Arc::clone(&store), mint(), limits, clock_port, entropy_port, &mut |_, _| {})
+                .await
+                .unwrap();
+        Self::around(service, store, clock, entropy, settings, None).await
     }
 
     /// A server around a service; the account is founded unless it was before.
@@ -316,8 +319,8 @@ pub fn check_store(store: &dyn Store) {
         followed.apply(change);
     }
     let mut built = Index::with_capacity(0);
-    let revision = pollster::block_on(store.snapshot(&mut |_| {}, &mut |record| built.load(record))).unwrap();
-    built.built(revision);
+    let head = pollster::block_on(store.snapshot(&mut |_| {}, &mut |record| built.load(record))).unwrap();
+    built.built(head.revision);
     assert_eq!(followed.image(), built.image(), "the log does not tell everything");
 }
 

@@ -9,7 +9,7 @@ use jeton_core::id::{AccountId, MemberId, TokenId};
 use jeton_core::member::Member;
 use jeton_core::snapshot::Record;
 use jeton_core::timestamp::Timestamp;
-use jeton_store::{Answer, Outcome, Presence, Store, StoreError, StoredToken};
+use jeton_store::{Answer, Head, Outcome, Presence, Store, StoreError, StoredToken};
 
 use crate::registry::Registry;
 
@@ -116,7 +116,7 @@ impl Store for Unreliable {
         &'a self,
         announce: &'a mut (dyn FnMut(u64) + Send),
         sink: &'a mut (dyn FnMut(Record) + Send),
-    ) -> Answer<'a, Revision> {
+    ) -> Answer<'a, Head> {
         Box::pin(async move {
             self.check()?;
             self.inner.snapshot(announce, sink).await

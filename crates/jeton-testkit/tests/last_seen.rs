@@ -212,5 +212,7 @@ async fn what_was_flushed_is_there_after_a_restart() {
 async fn restarted(jeton: &Jeton) -> Service {
     let mint = Mint { format: SecretFormat::new("jtn").unwrap(), key: ServerKey::new([7; 32].into()) };
     let (clock, entropy) = (Arc::clone(&jeton.clock), Arc::new(SeededEntropy::new(2)));
-    Service::start(Arc::clone(&jeton.store), mint, Limits::default(), clock, entropy).await.unwrap()
+    Service::start(Arc::clone(&jeton.store), mint, Limits::default(), clock, entropy, &mut |_, _| {})
+        .await
+        .unwrap()
 }

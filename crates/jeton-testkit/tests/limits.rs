@@ -140,6 +140,42 @@ async fn an_address_fails_only_so_often_and_good_secrets_pass() {
     assert_eq!(from(&jeton, here, "bad", TOKENS).await.status, 429);
 }
 
+/// A flood through a proxy whose word is taken is told to wait, and the good clients behind the same proxy never notice: not
+/// at the gateway's surface, where the flooder's own address is what is counted, and not at either dialect or where services
+/// ask, where the proxy's is.
+#[tokio::test]
+async fn a_flood_behind_a_proxy_touches_no_good_client_behind_it() {
+    let jeton = limited(100_000, 3).await;
+    let owner = jeton.owner.secret.as_str();
+    let ask = async |secret: &str, client: &str, path: &str| {
+        let headers = [("authorization", secret), ("x-forwarded-for", client)];
+        jeton.send("GET", path, &headers, "").await.status.as_u16()
+    };
+    let (flooder, good) = ("198.51.100.1", ["192.0.2.1", "192.0.2.2", "198.51.100.1"]);
+    for path in ["/verify/x-forwarded", TOKENS, CANVUS] {
+        let mut flooded = Vec::new();
+        for at in 0..200 {
+            flooded.push(ask(&format!("bad-{at}"), flooder, path).await);
+            for client in good {
+                assert_eq!(ask(owner, client, path).await, 200, "{path}, {client}");
+            }
+        }
+        let limited = flooded.iter().position(|status| *status == 429).unwrap();
+        assert!(
+            limited <= 3 && flooded[limited..].iter().all(|status| *status == 429),
+            "{path}: {flooded:?}"
+        );
+    }
+    assert_eq!(
+        ask("bad", "192.0.2.1", "/verify/x-forwarded").await,
+        401,
+        "one slip of a neighbour is one slip"
+    );
+    let (headers, form) = ([("authorization", owner)], format!("token={owner}"));
+    let headers = [headers[0], ("content-type", "application/x-www-form-urlencoded")];
+    assert_eq!(jeton.send("POST", "/oauth2/introspect", &headers, form).await.status, 200);
+}
+
 /// An address is what one customer has: a /64 of IPv6, an IPv4 address however it is written, this machine.
 #[tokio::test]
 async fn an_address_is_what_one_customer_has() {

@@ -7,9 +7,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{PathBufValueParser, PossibleValuesParser, ValueParser};
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::client::{self, Errand};
+use crate::command::bench::{self, Bench};
 use crate::command::policy::Look;
 use crate::command::route::Asked;
 use crate::config::layers::Flags;
@@ -45,6 +46,8 @@ pub(crate) enum Task {
     Policy(Look),
     /// Say what a request needs, by the route map.
     Route(Asked),
+    /// Measure this machine.
+    Bench(Bench),
     /// Print what a shell needs to complete the command line.
     Completions {
         /// Which shell.
@@ -90,6 +93,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<(Task, 
             let mut text = |name| matches.remove_one(name).expect("clap was told that it is required");
             Task::Route(Asked { method: text("method"), path: text("path") })
         }
+        "bench" => Task::Bench(bench_task(&mut matches)),
         "completions" => Task::Completions {
             shell: matches.remove_one("shell").expect("clap was told that it is required"),
         },
@@ -100,6 +104,18 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<(Task, 
         }
     };
     Ok((task, flags(&matches)))
+}
+
+fn bench_task(matches: &mut ArgMatches) -> Bench {
+    if let Some((_, mut below)) = matches.remove_subcommand() {
+        return Bench::FixedRoute(below.remove_many("length").into_iter().flatten().collect());
+    }
+    Bench::Measure {
+        tokens: matches.remove_one("tokens"),
+        quick: matches.get_flag("quick"),
+        json: matches.get_flag("json"),
+        svg: matches.remove_one("svg"),
+    }
 }
 
 fn flags(matches: &ArgMatches) -> Flags {
@@ -127,7 +143,7 @@ pub(crate) fn command() -> Command {
         .disable_help_subcommand(true)
         .subcommands([serve(), config(), recover(), check(), backup(), healthcheck()])
         .subcommands(client::commands())
-        .subcommands([policy(), route(), completions(), man()])
+        .subcommands([policy(), route(), bench(), completions(), man()])
 }
 
 fn serve() -> Command {
@@ -276,6 +292,55 @@ routes.toml:
             .subcommand_required(true)
             .subcommands([test]),
         "jeton route test GET /projects/web/flags/dark-mode --route-map routes.toml",
+    )
+}
+
+fn bench() -> Command {
+    let switch = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+    };
+    let tokens = Arg::new("tokens")
+        .long("tokens")
+        .value_name("N")
+        .value_parser(value_parser!(u32).range(1000..=20_000_000))
+        .help(format!(
+            "How many tokens the scratch store holds [default: {}, with --quick {}]",
+            bench::TOKENS,
+            bench::QUICK_TOKENS
+        ));
+    let svg = Arg::new("svg")
+        .long("svg")
+        .value_name("FILE")
+        .value_parser(ValueParser::new(PathBufValueParser::new()))
+        .help("Draw the ratios into this file, too");
+    // What this program is started as, to be measured against: nobody else has a use for it.
+    let lengths = Arg::new("length").num_args(0..).value_parser(value_parser!(usize));
+    let floor = with_example(
+        Command::new(bench::FIXED_ROUTE[1])
+            .hide(true)
+            .about("Answer with constants until the input ends")
+            .arg(lengths),
+        "jeton bench fixed-route 150",
+    );
+    with_example(
+        Command::new("bench")
+            .about("Measure what a verification costs on this machine, beside the least that it could cost")
+            .long_about(
+                "Measure what a verification costs on this machine, beside the least that it could cost.\n\n\
+                 Fills a scratch store in the temporary directory, starts a second jeton on it on a local port, and asks it \
+                 about good tokens on every surface, for a minute. Each figure stands beside a floor that was measured in turn \
+                 with it: an answer that is a constant, from the same HTTP or gRPC library, or for a verification in the \
+                 process the bare hash and look-up. The ratio is what travels to other machines; absolute figures \
+                 belong to this one and this minute. Server and load have a core each where there are two. No setting, \
+                 variable or file of a server is read, and nothing is left behind.",
+            )
+            .args([tokens, switch("quick", "A few seconds instead of a minute: rough figures"), switch("json", "Print one JSON object a line: name, value, unit, floor, ratio, goal, holds"), svg])
+            .subcommand(floor),
+        "jeton bench --svg ratios.svg
+
+How to read it: a ratio of 1.10 says that jeton takes a tenth more than an answer without any work; in brackets stand the \
+         quartiles of the rounds. Verifications a second are bounded by the core that asks as much as by the one that answers, \
+         so processor time is the better figure. Answers are timed at a steady pace, a fifth of what the floor can do.",
     )
 }
 

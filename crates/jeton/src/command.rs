@@ -1,6 +1,7 @@
 //! The commands, each in a file of its own.
 
 pub(crate) mod backup;
+pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod config_check;

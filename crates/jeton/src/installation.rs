@@ -16,6 +16,7 @@ use crate::config::value::Database;
 use crate::config::{ClusterSettings, Storage};
 use crate::fault::Fault;
 use crate::key::{self, For};
+use crate::progress::Progress;
 use crate::system::{SystemClock, SystemEntropy, SystemMonotonic};
 
 /// What is opened.
@@ -53,8 +54,7 @@ impl Plan<'_> {
     /// Starts the service on a database that nobody else serves; or as a visitor, who follows nobody and must not serve.
     pub(crate) async fn open(self, entropy: &Arc<SystemEntropy>) -> Result<Service, Fault> {
         let (opened, mint) = self.opened(entropy).await?;
-        let (clock, entropy) = (Arc::new(SystemClock), Arc::clone(entropy));
-        Ok(Service::start(opened.store(), mint, self.limits, clock, entropy).await?)
+        start_alone(opened.store(), mint, self.limits, entropy).await
     }
 
     /// Starts the service so that it can serve: alone, or as a node of the cluster that shares the database.
@@ -67,10 +67,7 @@ impl Plan<'_> {
         let (opened, mint) = self.opened(entropy).await?;
         let limits = self.limits;
         let store = match opened {
-            Opened::Alone(store) => {
-                let (clock, entropy) = (Arc::new(SystemClock), Arc::clone(entropy));
-                return Ok(Service::start(store, mint, limits, clock, entropy).await?);
-            }
+            Opened::Alone(store) => return start_alone(store, mint, limits, entropy).await,
             Opened::Shared(store) => store,
         };
         let node = Node {
@@ -84,8 +81,21 @@ impl Plan<'_> {
         let (monotonic, entropy) = (Arc::new(SystemMonotonic), Arc::clone(entropy));
         let turns = TurnsBy::OwnThread;
         let joining = Joining { store, membership, mint, limits, monotonic, entropy, turns };
-        Ok(Service::join(joining).await?)
+        let mut progress = Progress::start();
+        Ok(Service::join(joining, &mut |loaded, total| progress.tell(loaded, total)).await?)
     }
+}
+
+async fn start_alone(
+    store: Arc<dyn Store>,
+    mint: Mint,
+    limits: Limits,
+    entropy: &Arc<SystemEntropy>,
+) -> Result<Service, Fault> {
+    let (clock, entropy) = (Arc::new(SystemClock), Arc::clone(entropy));
+    let mut progress = Progress::start();
+    let mut tell = |loaded, total| progress.tell(loaded, total);
+    Ok(Service::start(store, mint, limits, clock, entropy, &mut tell).await?)
 }
 
 /// A database that was opened.

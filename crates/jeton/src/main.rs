@@ -24,6 +24,7 @@ mod key;
 mod logging;
 mod pinned;
 mod private_file;
+mod progress;
 mod signals;
 mod system;
 mod tls;
@@ -76,6 +77,7 @@ fn run(task: Task, flags: Flags) -> Result<(), Fault> {
         Task::Policy(look) => look.run(),
         Task::Route(asked) => command::route::run(&load()?, &asked),
         Task::Client(errand) => errand.run(),
+        Task::Bench(bench) => bench.run(),
         Task::Completions { shell } => command::completions::run(&shell, cli::command()),
         Task::Man { directory } => command::man::run(directory.as_deref(), cli::command()),
     }

@@ -38,7 +38,7 @@ fn the_help_of_every_command_has_an_example_that_is_one() {
     let commands = commands();
     let names: Vec<_> = commands.iter().map(|command| command.join(" ")).collect();
     let expected = "/serve/config/recover/check/backup/healthcheck/login/logout/token/member/role/explain/watch/policy\
-                    /route/completions/man\
+                    /route/bench/completions/man\
                     /config check\
                     /token list/token create/token get/token rename/token rotate/token revoke\
                     /member list/member get/member me/member add/member set-role/member remove\

@@ -24,7 +24,7 @@ pub(super) struct State {
 impl State {
     pub(super) async fn of_snapshot(store: &dyn Store) -> Self {
         let mut state = Self::default();
-        let revision = store
+        let head = store
             .snapshot(&mut |_| {}, &mut |record| match record {
                 Record::Member(member) => put(&mut state.members, member.id, member),
                 Record::Role(role) => put(&mut state.roles, role.id, role),
@@ -32,7 +32,7 @@ impl State {
             })
             .await
             .unwrap();
-        Self { revision, ..state }
+        Self { revision: head.revision, ..state }
     }
 
     pub(super) fn of_tokens(folded: Folded) -> Self {

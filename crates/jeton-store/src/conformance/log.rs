@@ -126,11 +126,12 @@ pub(super) async fn a_snapshot_comes_announced_and_in_order(store: &dyn Store) {
     let mut bench = Bench::set_up(store, 83).await;
     live(&mut bench, 200).await;
     let (mut announced, mut records) = (Vec::new(), Vec::new());
-    let revision = store
+    let head = store
         .snapshot(&mut |tokens| announced.push(tokens), &mut |record| records.push(record))
         .await
         .unwrap();
-    assert_eq!(revision, bench.last().await);
+    assert_eq!(head.revision, bench.last().await);
+    assert_eq!(head.change, bench.log().await.pop());
 
     let mut known = Vec::new();
     let mut tokens = 0;

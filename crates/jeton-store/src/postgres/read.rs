@@ -13,7 +13,7 @@ use super::row::{
 use super::session::{ReadError, Session};
 use super::text::email_key;
 use crate::encoding::unreadable;
-use crate::{Presence, StoreError, StoredToken};
+use crate::{Head, Presence, StoreError, StoredToken};
 
 pub(super) const HEAD: &str = "SELECT revision FROM head";
 const TOKENS: &str = "SELECT id, account, owner, kind, name, description, scope, ceiling, api_version, issued_at,
@@ -101,11 +101,12 @@ pub(super) async fn changes(
 }
 
 /// Sends a snapshot in parts. One transaction, so that all of it is as of one revision.
-pub(super) async fn snapshot(session: &Session, to: &Sender<Part>) -> Result<Revision, ReadError> {
+pub(super) async fn snapshot(session: &Session, to: &Sender<Part>) -> Result<Head, ReadError> {
     session.client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let head = session.query(HEAD, &[]).await?;
     let head = head.first().ok_or_else(|| unreadable("database without a last revision"))?;
-    let head = revision(head, 0)?;
+    let revision = revision(head, 0)?;
+    let change = changes(session, Revision::new(revision.number().saturating_sub(1)), 1).await?.pop();
     let count = session.query("SELECT count(*) FROM tokens", &[]).await?;
     let count: i64 = count.first().map_or(Ok(0), |row| row.try_get(0))?;
     hand(to, Part::Tokens(count.unsigned_abs())).await?;
@@ -113,7 +114,7 @@ pub(super) async fn snapshot(session: &Session, to: &Sender<Part>) -> Result<Rev
     pages(session, ROLES, to, |row| role_from(row).map(Record::Role)).await?;
     pages(session, CREDENTIALS, to, |row| credential_from(row).map(Record::Credential)).await?;
     session.client.batch_execute("COMMIT").await?;
-    Ok(head)
+    Ok(Head { revision, change })
 }
 
 /// Walks a table in the order of its ids.

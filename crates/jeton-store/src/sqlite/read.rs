@@ -14,7 +14,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::error::failure;
 use crate::encoding::{self, unreadable};
-use crate::{Presence, StoreError, StoredToken};
+use crate::{Head, Presence, StoreError, StoredToken};
 
 const MEMBER: &str = "SELECT id, account, number, email, name, role, custom_roles, standing, password, created_at, revision, family_name FROM members";
 const TOKENS: &str = "SELECT id, account, owner, kind, name, description, scope, ceiling, api_version, issued_at,
@@ -111,10 +111,12 @@ pub(super) fn snapshot(
     connection: &Connection,
     announce: &mut dyn FnMut(u64),
     sink: &mut dyn FnMut(Record),
-) -> Result<Revision, StoreError> {
+) -> Result<Head, StoreError> {
     // One transaction, so that all of it is as of one revision.
     let transaction = connection.unchecked_transaction().map_err(|error| failure(&error))?;
     let revision = last_revision(&transaction).map_err(|error| failure(&error))?;
+    let before = Revision::new(revision.number().saturating_sub(1));
+    let change = changes(&transaction, before, 1)?.pop();
     let count = transaction.query_row("SELECT count(*) FROM tokens", [], |row| row.get(0));
     announce(count.map_err(|error| failure(&error))?);
     each_row(&transaction, MEMBER, params![], |row| {
@@ -132,7 +134,7 @@ pub(super) fn snapshot(
         sink(Record::Credential(credential_from(row)?));
         Ok(())
     })?;
-    Ok(revision)
+    Ok(Head { revision, change })
 }
 
 pub(super) fn changes(

@@ -70,7 +70,9 @@ pub(crate) fn check(store: &dyn Store) -> Revision {
     }
     let mut tokens = 0;
     let mut count = |record| tokens += usize::from(matches!(record, Record::Credential(_)));
-    let revision = block_on(store.snapshot(&mut |_| {}, &mut count)).unwrap();
+    let head = block_on(store.snapshot(&mut |_| {}, &mut count)).unwrap();
+    assert_eq!(head.change.as_ref(), log.last());
+    let revision = head.revision;
     assert_eq!(usize::try_from(revision.number()).unwrap(), log.len());
     assert_eq!(tokens, log.len().saturating_sub(2), "the records are those of the last change");
     revision

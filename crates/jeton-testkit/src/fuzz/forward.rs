@@ -15,9 +15,9 @@ use super::world::{self, World, escaped};
 /// The server's own map; what it means is the business of another check.
 static ROUTES: LazyLock<Arc<RouteMap>> = LazyLock::new(world::route_map);
 
-const METHODS: [&str; 7] = ["GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"];
+pub(super) const METHODS: [&str; 7] = ["GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"];
 
-const PATHS: [&str; 10] = [
+pub(super) const PATHS: [&str; 10] = [
     "/me",
     "/open/a",
     "/projects/web",
@@ -30,7 +30,7 @@ const PATHS: [&str; 10] = [
     "/open/a#/me",
 ];
 
-const HEADERS: [(&str, &str); 14] = [
+pub(super) const HEADERS: [(&str, &str); 14] = [
     ("authorization", "Bearer <0>"),
     ("authorization", "<6>"),
     ("authorization", "Bearer <7>"),
@@ -134,6 +134,11 @@ fn expected(world: &World, mount: usize, peer: Peer, request: &Request<Body>) ->
         (None, None) => ROUTES.need(&method, &uri),
         _ => return None,
     };
+    let_through(world, need, headers)
+}
+
+/// The same, of what a request needs and the client's headers.
+pub(super) fn let_through(world: &World, need: Need, headers: &HeaderMap) -> Option<String> {
     if need == Need::Nothing {
         return Some("-".to_owned());
     }

@@ -4,11 +4,14 @@
 //! whenever it comes, what a request has changed is made anew for the next, time stands still, and there are no rates.
 //! After some hundred changes the server is dropped, which makes the test kit look through all that it holds.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Method, Request, Uri};
+use envoy_types::ext_authz::v3::pb::{CheckRequest, CheckResponse};
+use http_body_util::BodyExt as _;
 use jeton_core::caller::Caller;
 use jeton_core::id::{MemberId, RoleId};
 use jeton_core::limits::Limits;
@@ -20,6 +23,8 @@ use jeton_server::verify::{RouteMap, VerifySettings};
 use jeton_service::Session;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
+use tonic::metadata::MetadataMap;
+use tower::ServiceExt as _;
 
 use super::draw::Draw;
 use crate::{Jeton, Reply};
@@ -167,6 +172,27 @@ impl World {
         assert!(reply.status.as_u16() < 500, "{reply:?}");
         assert_eq!(self.revision(), before, "a question changes something: {reply:?}");
         reply
+    }
+
+    /// Asks as Envoy does.
+    pub(super) fn check(&self, from: IpAddr, metadata: MetadataMap, question: CheckRequest) -> CheckResponse {
+        let before = self.revision();
+        let answer = self.runtime.block_on(self.jeton.check_from(from, metadata, question));
+        assert_eq!(self.revision(), before, "a question changes something: {answer:?}");
+        answer
+    }
+
+    /// Sends anything to where Envoy asks: the status of HTTP, and the message.
+    pub(super) fn ask_over_grpc(&self, request: Request<Body>) -> (u16, Vec<u8>) {
+        let answered = async {
+            let response = self.jeton.apps.grpc.clone().oneshot(request).await.unwrap();
+            let (head, body) = response.into_parts();
+            (head.status.as_u16(), body.collect().await.unwrap().to_bytes().to_vec())
+        };
+        let before = self.revision();
+        let answer = self.runtime.block_on(answered);
+        assert_eq!(self.revision(), before, "a question changes something: {answer:?}");
+        answer
     }
 
     /// Draws a caller and a token that the request is to be about, sometimes one that does not exist.
