@@ -7,11 +7,12 @@
 //! The connections live on a runtime of the adapter's own. Whoever waits for an answer needs none: the thread that commits
 //! has no runtime.
 //!
-//! There is no TLS to the database in this version. An address that asks for it is refused.
+//! Connections are encrypted as the address asks for it, in the words of libpq.
 
 mod address;
 mod aside;
 mod commit;
+mod encryption;
 mod error;
 mod ground;
 mod guard;
@@ -20,6 +21,7 @@ mod read;
 mod row;
 mod session;
 mod text;
+mod tls;
 mod write;
 
 use std::future::Future;

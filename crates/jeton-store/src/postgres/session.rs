@@ -1,17 +1,23 @@
 //! Sessions: connections with the statements they have prepared, and a few of them kept for readers.
 
 use std::collections::HashMap;
+use std::error::Error as _;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Error, NoTls, Row, Statement};
+use tokio_postgres::{Client, Config, Error, NoTls, Row, Socket, Statement};
 
 use super::Address;
+use super::encryption::Need;
 use super::error::{failure, is_lost};
+use super::tls::{Tls, TlsError};
 use crate::StoreError;
 
 /// Readers at the same time. More of them would only wait for the same disk.
@@ -27,11 +33,16 @@ pub(super) struct Session {
 impl Session {
     /// Connects. Has to be called on the runtime of the adapter, which drives the connection.
     pub(super) async fn connect(address: &Address) -> Result<Self, Error> {
-        let (client, connection) = address.config().connect(NoTls).await?;
-        tokio::spawn(async move {
-            // What it failed with is told to whoever waits for an answer.
-            let _ = connection.await;
-        });
+        let config = address.config();
+        let client = match config.get_ssl_mode() {
+            SslMode::Disable => drive(config, NoTls).await?,
+            _ => match drive(config, Tls(address.encryption().clone())).await {
+                Err(error) if address.encryption().need == Need::Preferred && may_do_without(&error) => {
+                    drive(config.clone().ssl_mode(SslMode::Disable), NoTls).await?
+                }
+                connected => connected?,
+            },
+        };
         Ok(Self { client, prepared: Mutex::default() })
     }
 
@@ -60,6 +71,28 @@ impl Session {
     ) -> Result<u64, Error> {
         self.client.execute(&self.statement(sql).await?, values).await
     }
+}
+
+/// Connects, and drives the connection by a task of its own. What it fails with is told to whoever waits for an answer.
+async fn drive<T>(config: &Config, tls: T) -> Result<Client, Error>
+where
+    T: MakeTlsConnect<Socket>,
+    T::Stream: Send + 'static,
+    T::TlsConnect: Send,
+    <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+{
+    let (client, connection) = config.connect(tls).await?;
+    tokio::spawn(async move {
+        let _ = connection.await;
+    });
+    Ok(client)
+}
+
+/// Whether a connection that need not be encrypted is tried again without: the handshake failed, or the server lets nobody
+/// in this way.
+fn may_do_without(error: &Error) -> bool {
+    error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
+        || error.source().is_some_and(<dyn std::error::Error>::is::<TlsError>)
 }
 
 /// Something to be done on a session. It is on the heap because the compiler can't yet see that what an asynchronous closure
