@@ -10,6 +10,7 @@
 //! Connections are encrypted as the address asks for it, in the words of libpq.
 
 mod address;
+mod archive;
 mod aside;
 mod commit;
 mod encryption;
@@ -36,6 +37,7 @@ use jeton_core::timestamp::Timestamp;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{Mutex, mpsc};
 
+use crate::archive::{Archive, Inventory, Item, Place, Progress, Step};
 use crate::{Answer, Outcome, Presence, Store, StoreError, StoredToken};
 use commit::Writer;
 use guard::Guard;
@@ -272,5 +274,45 @@ impl Store for Postgres {
     fn backup<'a>(&'a self, _to: &'a Path) -> Answer<'a, ()> {
         let told = "a database on PostgreSQL is copied with its own tools: use pg_dump";
         Box::pin(async move { Err(StoreError::Broken(told.to_owned())) })
+    }
+}
+
+impl Archive for Postgres {
+    fn arriving(&self) -> Answer<'_, Option<Progress>> {
+        self.run(|shared| async move {
+            shared.readers.read(move |session| Box::pin(archive::arriving(session))).await
+        })
+    }
+
+    fn inventory(&self) -> Answer<'_, Inventory> {
+        self.run(|shared| async move {
+            shared.readers.read(move |session| Box::pin(archive::inventory(session))).await
+        })
+    }
+
+    fn page<'a>(&'a self, place: &'a Place, limit: usize) -> Answer<'a, Vec<Item>> {
+        let place = place.clone();
+        self.run(move |shared| async move {
+            shared
+                .readers
+                .read(move |session| {
+                    let place = place.clone();
+                    Box::pin(async move { archive::page(session, &place, limit).await })
+                })
+                .await
+        })
+    }
+
+    fn take(&self, step: Step) -> Answer<'_, ()> {
+        self.run(move |shared| async move {
+            let step = Arc::new(step);
+            let mut writer = shared.writer.lock().await;
+            writer
+                .aside(move |session| {
+                    let step = Arc::clone(&step);
+                    Box::pin(async move { archive::take(session, &step).await })
+                })
+                .await
+        })
     }
 }

@@ -7,7 +7,7 @@ use jeton_core::limits::Limits;
 use jeton_core::rule::Mint;
 use jeton_core::secret::SecretFormat;
 use jeton_service::Service;
-use jeton_store::{Postgres, Sqlite, Store};
+use jeton_store::{Archive, Postgres, Sqlite, Store};
 
 use crate::config::Storage;
 use crate::config::value::Database;
@@ -33,14 +33,25 @@ pub(crate) struct Plan<'a> {
 pub(crate) async fn open(plan: Plan<'_>, entropy: &Arc<SystemEntropy>) -> Result<Service, Fault> {
     let database = &plan.storage.database;
     let store: Arc<dyn Store> = match database {
-        Database::Sqlite(path) => Arc::new(Sqlite::open(path, plan.holder)?),
-        Database::Postgres(address) => Arc::new(Postgres::open(address, plan.holder).await?),
+        Database::Sqlite(path) => whole(Sqlite::open(path, plan.holder)?, database).await?,
+        Database::Postgres(address) => whole(Postgres::open(address, plan.holder).await?, database).await?,
     };
     let empty = store.changes(Revision::ZERO, 1).await?.is_empty();
     let key = key::obtain(&plan.storage.server_key, For { name: database, empty }, entropy)?;
     let mint = Mint { format: plan.format.clone(), key };
     let entropy = Arc::clone(entropy);
     Ok(Service::start(store, mint, plan.limits, Arc::new(SystemClock), entropy).await?)
+}
+
+/// Refuses a database into which another one is being moved: what is missing there may be a revocation.
+async fn whole(store: impl Archive + 'static, database: &Database) -> Result<Arc<dyn Store>, Fault> {
+    if store.arriving().await?.is_some() {
+        return Err(Fault::failed(format!(
+            "a migration into {database} was interrupted, and not everything is there: run that `jeton migrate` again, and it \
+             goes on; or serve the database that it comes from"
+        )));
+    }
+    Ok(Arc::new(store))
 }
 
 /// Refuses a database that is not there, for commands that have no business making one. One on PostgreSQL somebody has

@@ -28,7 +28,7 @@ fn text(row: &Row, at: usize) -> Result<&str, StoreError> {
 }
 
 /// A text that a person wrote.
-fn written(row: &Row, at: usize) -> Result<String, StoreError> {
+pub(super) fn written(row: &Row, at: usize) -> Result<String, StoreError> {
     text(row, at).map(given)
 }
 

@@ -153,7 +153,7 @@ pub(super) fn changes(
     Ok(found)
 }
 
-fn each_row(
+pub(super) fn each_row(
     connection: &Connection,
     sql: &str,
     values: &[&dyn rusqlite::ToSql],
@@ -167,8 +167,13 @@ fn each_row(
     Ok(())
 }
 
-fn column<T: FromSql>(row: &Row<'_>, at: usize) -> Result<T, StoreError> {
+pub(super) fn column<T: FromSql>(row: &Row<'_>, at: usize) -> Result<T, StoreError> {
     row.get(at).map_err(|error| unreadable(&error.to_string()))
+}
+
+/// The fingerprint of a server key.
+pub(super) fn fingerprint(bytes: &[u8]) -> Result<[u8; 32], StoreError> {
+    bytes.try_into().map_err(|_| unreadable("fingerprint of the server key"))
 }
 
 /// A text column without a copy.
@@ -186,15 +191,15 @@ fn optional_text<'row>(row: &'row Row<'_>, at: usize) -> Result<Option<&'row str
     }
 }
 
-fn instant(row: &Row<'_>, at: usize) -> Result<Timestamp, StoreError> {
+pub(super) fn instant(row: &Row<'_>, at: usize) -> Result<Timestamp, StoreError> {
     Ok(Timestamp::from_millis(column(row, at)?))
 }
 
-fn optional_instant(row: &Row<'_>, at: usize) -> Result<Option<Timestamp>, StoreError> {
+pub(super) fn optional_instant(row: &Row<'_>, at: usize) -> Result<Option<Timestamp>, StoreError> {
     Ok(column::<Option<i64>>(row, at)?.map(Timestamp::from_millis))
 }
 
-fn revision(row: &Row<'_>, at: usize) -> Result<Revision, StoreError> {
+pub(super) fn revision(row: &Row<'_>, at: usize) -> Result<Revision, StoreError> {
     Ok(Revision::new(column(row, at)?))
 }
 
@@ -205,7 +210,7 @@ fn secret(row: &Row<'_>, digest: usize, last_four: usize) -> Result<SecretRecord
     })
 }
 
-fn stored_token(row: &Row<'_>) -> Result<StoredToken, StoreError> {
+pub(super) fn stored_token(row: &Row<'_>) -> Result<StoredToken, StoreError> {
     let retiring = match optional_instant(row, 16)? {
         Some(ends_at) => Some(RetiringSecret { record: secret(row, 14, 15)?, ends_at }),
         None => None,
@@ -247,7 +252,7 @@ fn credential_from(row: &Row<'_>) -> Result<Credential, StoreError> {
     })
 }
 
-fn member_from(row: &Row<'_>) -> Result<Member, StoreError> {
+pub(super) fn member_from(row: &Row<'_>) -> Result<Member, StoreError> {
     Ok(Member {
         id: MemberId::from_bytes(column(row, 0)?),
         account: AccountId::from_bytes(column(row, 1)?),
@@ -264,7 +269,7 @@ fn member_from(row: &Row<'_>) -> Result<Member, StoreError> {
     })
 }
 
-fn role_from(row: &Row<'_>) -> Result<CustomRole, StoreError> {
+pub(super) fn role_from(row: &Row<'_>) -> Result<CustomRole, StoreError> {
     Ok(CustomRole {
         id: RoleId::from_bytes(column(row, 0)?),
         account: AccountId::from_bytes(column(row, 1)?),
@@ -278,7 +283,7 @@ fn role_from(row: &Row<'_>) -> Result<CustomRole, StoreError> {
     })
 }
 
-fn change_from(row: &Row<'_>) -> Result<Change, StoreError> {
+pub(super) fn change_from(row: &Row<'_>) -> Result<Change, StoreError> {
     let actor = match (column(row, 3)?, column(row, 4)?) {
         (Some(token), Some(member)) => {
             Actor::Token { token: TokenId::from_bytes(token), member: MemberId::from_bytes(member) }
