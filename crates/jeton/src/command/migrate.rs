@@ -130,22 +130,16 @@ fn summary(moved: &Transferred, from: &Database, to: &Database, took: Duration) 
     let found: u64 = moved.found.0.iter().sum();
     let seconds = took.as_secs_f64();
     text.push('\n');
-    match (found, moved.carried) {
-        (_, 0) => {
-            let _ = writeln!(text, "everything from {from} was in {to} already");
+    let _ = match moved.carried {
+        0 => writeln!(text, "everything from {from} was in {to} already"),
+        carried => {
+            let rate = carried * 1000 / u64::try_from(took.as_millis()).unwrap_or(u64::MAX).max(1);
+            let (carried, rate) = (grouped(carried), grouped(rate));
+            writeln!(text, "moved {carried} records from {from} to {to} in {seconds:.1} s, {rate} a second")
         }
-        (0, carried) => {
-            let _ =
-                writeln!(text, "moved {} records from {from} to {to} in {seconds:.1} s", grouped(carried));
-        }
-        (found, carried) => {
-            let _ = writeln!(
-                text,
-                "moved {} records from {from} to {to} in {seconds:.1} s; {} were there from an interrupted attempt",
-                grouped(carried),
-                grouped(found)
-            );
-        }
+    };
+    if found > 0 && moved.carried > 0 {
+        let _ = writeln!(text, "{} more were there from an interrupted attempt", grouped(found));
     }
     let _ = writeln!(
         text,
