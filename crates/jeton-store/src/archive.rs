@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 use crate::encoding::{self, unreadable};
 use crate::{Answer, Store, StoreError};
 
-pub(crate) use item::{Written, touches};
+pub(crate) use item::{Touches, Written};
 
 pub use item::Item;
 pub use transfer::{Doing, Line, Told, TransferError, Transferred, transfer};

@@ -30,6 +30,7 @@ pub enum Item {
 }
 
 /// How an item gets into a store.
+#[allow(clippy::large_enum_variant, reason = "made and taken apart at once")]
 pub(crate) enum Written<'a> {
     /// As the rows that follow from this event, whatever the record went through before.
     Rows(Event),
@@ -105,16 +106,26 @@ pub(super) fn absorb(hash: &mut Sha256, item: &Item) {
 }
 
 /// When tokens were last used and members last here, as stores are told.
-pub(crate) fn touches(items: &[Item]) -> (Vec<(TokenId, Timestamp)>, Vec<(MemberId, Presence)>) {
-    let used = |item: &Item| match item {
-        Item::Token(stored) => stored.last_used_at.map(|at| (stored.token.id, at)),
-        _ => None,
-    };
-    let present = |item: &Item| match item {
-        Item::Member(member, presence) => {
-            (*presence != Presence::default()).then_some((member.id, *presence))
+pub(crate) struct Touches {
+    pub(crate) used: Vec<(TokenId, Timestamp)>,
+    pub(crate) present: Vec<(MemberId, Presence)>,
+}
+
+impl Touches {
+    pub(crate) fn of(items: &[Item]) -> Self {
+        let used = |item: &Item| match item {
+            Item::Token(stored) => stored.last_used_at.map(|at| (stored.token.id, at)),
+            _ => None,
+        };
+        let present = |item: &Item| match item {
+            Item::Member(member, presence) => {
+                (*presence != Presence::default()).then_some((member.id, *presence))
+            }
+            _ => None,
+        };
+        Self {
+            used: items.iter().filter_map(used).collect(),
+            present: items.iter().filter_map(present).collect(),
         }
-        _ => None,
-    };
-    (items.iter().filter_map(used).collect(), items.iter().filter_map(present).collect())
+    }
 }

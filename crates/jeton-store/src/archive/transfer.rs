@@ -5,7 +5,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::item::{absorb, touches};
+use super::item::{Touches, absorb};
 use super::{Archive, Counts, Inventory, Kind, Origin, Place, Progress, Step};
 use crate::{StoreError, encoding};
 
@@ -183,13 +183,13 @@ async fn catch_up(
     until: &Place,
     batch: usize,
 ) -> Result<(), TransferError> {
-    for kind in [Kind::Members, Kind::Tokens] {
+    for kind in [Kind::Members, Kind::Tokens].into_iter().filter(|kind| *kind <= until.kind) {
         let mut place = Place::beginning_of(kind);
-        while kind <= until.kind {
+        loop {
             let items = from.page(&place, batch).await.map_err(TransferError::Source)?;
             let Some(last) = items.last() else { break };
             place.after = last.key();
-            let (used, present) = touches(&items);
+            let Touches { used, present } = Touches::of(&items);
             to.touch(&used, &present).await.map_err(TransferError::Target)?;
             if kind == until.kind && place.after >= until.after {
                 break;

@@ -11,7 +11,7 @@ use super::row::{
 };
 use super::session::{ReadError, Session};
 use super::{aside, write};
-use crate::archive::{Counts, Inventory, Item, Kind, PROGRESS, Place, Progress, Step, not_empty, touches};
+use crate::archive::{Counts, Inventory, Item, Kind, PROGRESS, Place, Progress, Step, Touches, not_empty};
 use crate::encoding::unreadable;
 use crate::{Presence, StoreError};
 
@@ -85,7 +85,7 @@ pub(super) async fn take(session: &Session, step: &Step) -> Result<(), ReadError
         }
         Step::Carry { items, to, .. } => {
             write::carried(session, items).await?;
-            let (used, present) = touches(items);
+            let Touches { used, present } = Touches::of(items);
             aside::touch(session, &used, &present).await?;
             session.execute(NOTE, &[&PROGRESS, &to.text()]).await?;
         }

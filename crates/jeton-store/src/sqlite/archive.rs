@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::error::failure;
 use super::read::{self, column, each_row, instant, optional_instant, revision};
 use super::write;
-use crate::archive::{Counts, Inventory, Item, Kind, PROGRESS, Place, Progress, Step, not_empty, touches};
+use crate::archive::{Counts, Inventory, Item, Kind, PROGRESS, Place, Progress, Step, Touches, not_empty};
 use crate::{Presence, StoreError};
 
 const KEY: &str = "server_key_fingerprint";
@@ -75,7 +75,7 @@ pub(super) fn take(connection: &Connection, step: &Step) -> Result<(), StoreErro
         Step::Begin(_) if !inventory(connection)?.is_empty() => return Err(not_empty()),
         Step::Begin(to) => note(connection, PROGRESS, &to.text()),
         Step::Carry { items, to, .. } => {
-            let (used, present) = touches(items);
+            let Touches { used, present } = Touches::of(items);
             write::carried(connection, items)
                 .and_then(|()| write::touch_tokens(connection, &used))
                 .and_then(|()| write::touch_members(connection, &present))
