@@ -11,7 +11,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::Kind;
 use crate::encoding;
-use crate::{Presence, StoredToken};
+use crate::encoding::rows::{self, Columns};
+use crate::{Presence, StoreError, StoredToken};
 
 /// Something that is carried.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -59,6 +60,17 @@ impl Item {
             Self::Token(stored) => stored.token.id.as_bytes().to_vec(),
             Self::Change(change) => change.revision.number().to_be_bytes().to_vec(),
         }
+    }
+
+    /// From a row of a [page](Kind::page_sql).
+    pub(crate) fn from_row(kind: Kind, row: &impl Columns) -> Result<Self, StoreError> {
+        Ok(match kind {
+            Kind::Accounts => Self::Account(rows::account_from(row)?),
+            Kind::Members => Self::Member(rows::member_from(row)?, rows::presence_from(row, 12)?),
+            Kind::Roles => Self::Role(rows::role_from(row)?),
+            Kind::Tokens => Self::Token(rows::stored_token(row)?),
+            Kind::Changes => Self::Change(rows::change_from(row)?),
+        })
     }
 
     pub(crate) fn written(&self) -> Written<'_> {

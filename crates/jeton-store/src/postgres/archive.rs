@@ -1,19 +1,11 @@
 //! This store carried into another one, and another one into this.
 
-use jeton_core::account::Account;
-use jeton_core::id::AccountId;
-use tokio_postgres::Row;
-
 use super::read::{self, HEAD};
-use super::row::{
-    self, bytes, change_from, instant, member_from, optional_instant, revision, role_from, stored_token,
-    written,
-};
+use super::row::{bytes, revision};
 use super::session::{ReadError, Session};
 use super::{aside, write};
 use crate::archive::{Counts, Inventory, Item, Kind, PROGRESS, Place, Progress, Step, Touches, not_empty};
 use crate::encoding::unreadable;
-use crate::{Presence, StoreError};
 
 const KEY: &str = "server_key_fingerprint";
 const KNOWN: &str = "SELECT value FROM installation WHERE key = $1";
@@ -50,25 +42,7 @@ pub(super) async fn page(session: &Session, place: &Place, limit: usize) -> Resu
     }
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = session.query(place.kind.page_sql(), &[&place.after, &limit]).await?;
-    Ok(rows.iter().map(|row| item(place.kind, row)).collect::<Result<_, _>>()?)
-}
-
-fn item(kind: Kind, row: &Row) -> Result<Item, StoreError> {
-    Ok(match kind {
-        Kind::Accounts => Item::Account(Account {
-            id: AccountId::from_bytes(bytes(row, 0)?),
-            name: written(row, 1)?,
-            created_at: instant(row, 2)?,
-            revision: row::revision(row, 3)?,
-        }),
-        Kind::Members => {
-            let (last_seen_at, last_login_at) = (optional_instant(row, 12)?, optional_instant(row, 13)?);
-            Item::Member(member_from(row)?, Presence { last_seen_at, last_login_at })
-        }
-        Kind::Roles => Item::Role(role_from(row)?),
-        Kind::Tokens => Item::Token(stored_token(row)?),
-        Kind::Changes => Item::Change(change_from(row)?),
-    })
+    Ok(rows.iter().map(|row| Item::from_row(place.kind, row)).collect::<Result<_, _>>()?)
 }
 
 /// Takes a step in the transaction that runs, in which nobody else commits.

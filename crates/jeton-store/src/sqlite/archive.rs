@@ -1,14 +1,12 @@
 //! This store carried into another one, and another one into this.
 
-use jeton_core::account::Account;
-use jeton_core::id::AccountId;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::error::failure;
-use super::read::{self, column, each_row, instant, optional_instant, revision};
+use super::read::{self, each_row};
 use super::write;
+use crate::StoreError;
 use crate::archive::{Counts, Inventory, Item, Kind, PROGRESS, Place, Progress, Step, Touches, not_empty};
-use crate::{Presence, StoreError};
 
 const KEY: &str = "server_key_fingerprint";
 
@@ -42,28 +40,10 @@ pub(super) fn page(connection: &Connection, place: &Place, limit: usize) -> Resu
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut items = Vec::new();
     each_row(connection, place.kind.page_sql(), params![place.after, limit], |row| {
-        items.push(item(place.kind, row)?);
+        items.push(Item::from_row(place.kind, row)?);
         Ok(())
     })?;
     Ok(items)
-}
-
-fn item(kind: Kind, row: &Row<'_>) -> Result<Item, StoreError> {
-    Ok(match kind {
-        Kind::Accounts => Item::Account(Account {
-            id: AccountId::from_bytes(column(row, 0)?),
-            name: column(row, 1)?,
-            created_at: instant(row, 2)?,
-            revision: revision(row, 3)?,
-        }),
-        Kind::Members => {
-            let (last_seen_at, last_login_at) = (optional_instant(row, 12)?, optional_instant(row, 13)?);
-            Item::Member(read::member_from(row)?, Presence { last_seen_at, last_login_at })
-        }
-        Kind::Roles => Item::Role(read::role_from(row)?),
-        Kind::Tokens => Item::Token(read::stored_token(row)?),
-        Kind::Changes => Item::Change(read::change_from(row)?),
-    })
 }
 
 /// Takes a step in the transaction that runs.
