@@ -27,6 +27,7 @@ use rusqlite::types::Value as Cell;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use support::http::{Connection, Reply};
+use support::terminal::Seated;
 use support::{Ended, Running, Server, jeton, owner_token, run, serve};
 use tempfile::tempdir;
 
@@ -265,6 +266,17 @@ fn a_hundred_thousand_tokens_take_reasonable_time() {
 }
 
 #[test]
+fn on_a_terminal_one_line_says_how_far_it_is() {
+    let dir = tempdir().unwrap();
+    let (embedded, _) = with_tokens(&dir.path().join("data"), 6_000);
+    let mut seated = Seated::start(&mut migrate(path(&embedded), path(&dir.path().join("copy.db"))));
+    let bar = |full: usize| format!("\r\u{1b}[K{}{}", "█".repeat(full), "░".repeat(30 - full));
+    seated.shows(&format!("{} moved 4,000 of 6,001 tokens{} moved 6,001", bar(19), bar(30)));
+    seated.shows(&format!("{} compared 6,003 of 6,003 changes\r\u{1b}[K", bar(30)));
+    assert!(seated.ends().success().contains("moved 12,006 records"));
+}
+
+#[test]
 fn what_could_lose_something_is_refused() {
     let Some(database) = Database::new() else { return };
     let dir = tempdir().unwrap();
@@ -278,6 +290,7 @@ fn what_could_lose_something_is_refused() {
         database.address()
     );
     assert_eq!(empty, expected);
+    assert!(!dir.path().join("new.db").exists(), "nothing was made");
 
     let server = Server::start(&data);
     let held = failed(&run(&mut migrate(path(&embedded), &database.url())));

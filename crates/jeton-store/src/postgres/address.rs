@@ -164,6 +164,7 @@ mod tests {
                 "postgres://u:hunter2@a,b/tokens?target_session_attrs=read-write",
                 Ok("postgres://a:5432,b:5432/tokens"),
             ),
+            ("postgres://u:hunter2@/tokens?hostaddr=127.0.0.1", Ok("postgres://127.0.0.1/tokens")),
             ("postgres://u:hunter2@[::1]/tokens", Ok("postgres://[::1]:5432/tokens")),
             (
                 "postgresql://jeton@db/tokens?sslmode=disable",

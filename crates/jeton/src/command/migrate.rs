@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jeton_core::change::Revision;
 use jeton_service::Clock as _;
 use jeton_store::archive::{Archive, TransferError, Transferred, transfer};
 use jeton_store::{Postgres, Sqlite};
@@ -41,7 +42,12 @@ impl Move {
         installation::must_exist(&from)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
-            let (source, target) = (open_alone(&from).await?, open_alone(&to).await?);
+            let source = open_alone(&from).await?;
+            // Before a new file is made for nothing.
+            if source.changes(Revision::ZERO, 1).await?.is_empty() {
+                return Err(refusal(&TransferError::NothingThere, &from, &to));
+            }
+            let target = open_alone(&to).await?;
             let (begun, mut meter) = (Instant::now(), Meter::new());
             let moved = transfer(&*source, &*target, BATCH, &mut |told| meter.tell(told)).await;
             meter.end();
