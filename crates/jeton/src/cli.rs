@@ -221,12 +221,13 @@ fn migrate() -> Command {
         "jeton migrate --from jeton-data/jeton.db --to postgres://jeton@db/jeton
 
 1. Stop the server. While one runs on either database nothing is moved.
-2. Move. It may be interrupted at any time: the same command goes on, and until it has ended `jeton serve` refuses the
-   new database. At the end both are read again and compared.
-3. Start the server with --database or JETON_DATABASE_URL and the server key it has: the key is not in the database.
-4. Never start one on the old database again: what is revoked in one lives on in the other.
+2. Move. It may be interrupted at any time: the same command goes on, and until it has ended
+   `jeton serve` refuses the new database. At the end both are read again and compared.
+3. Start the server with --database or JETON_DATABASE_URL and the server key it has: the key is
+   not in the database.
+4. Never serve the old database again: what is revoked in one lives on in the other.
 
-A password in an argument is seen by everybody on this machine. Keep the address in a file that you alone may read:
+A password in an argument is seen by everybody on this machine. Keep the address in a file:
   jeton migrate --from jeton-data/jeton.db --to @/etc/jeton/database-url",
     )
 }

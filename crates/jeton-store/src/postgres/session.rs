@@ -92,7 +92,7 @@ where
 /// in this way.
 fn may_do_without(error: &Error) -> bool {
     error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
-        || error.source().is_some_and(<dyn std::error::Error>::is::<TlsError>)
+        || matches!(error.source().and_then(|source| source.downcast_ref()), Some(TlsError::Handshake(_)))
 }
 
 /// Something to be done on a session. It is on the heap because the compiler can't yet see that what an asynchronous closure

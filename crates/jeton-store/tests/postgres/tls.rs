@@ -42,6 +42,7 @@ fn encrypted() -> Option<&'static Encrypted> {
         let settings = "-c listen_addresses=127.0.0.1 -c ssl=on -c ssl_ca_file=ca.pem";
         let prepare = |data: &Path| {
             ca.sign("db.example", &data.join("server.crt"), &data.join("server.key"));
+            std::fs::copy(data.join("server.crt"), files.path().join("server.pem")).unwrap();
             ca.write(&data.join("ca.pem"));
             std::fs::write(data.join("pg_hba.conf"), ACCESS).unwrap();
             for name in ["server.crt", "server.key", "ca.pem", "pg_hba.conf"] {
@@ -132,6 +133,7 @@ fn a_server_with_tls_is_spoken_to_with_it() {
     let Some(server) = encrypted() else { return };
     for parameters in [
         "sslmode=verify-full&sslrootcert=FILES/ca.pem",
+        "sslmode=verify-full&sslrootcert=FILES/server.pem",
         "sslmode=verify-ca&sslrootcert=FILES/ca.pem",
         "sslmode=require&sslrootcert=FILES/ca.pem",
         "sslmode=require",
@@ -200,8 +202,10 @@ fn a_file_that_cannot_be_used_is_named() {
         missing.contains("nowhere.pem cannot be used (") && missing.contains("No such file"),
         "{missing}"
     );
-    let wrong_key = told("sslmode=require&sslcert=FILES/me.pem&sslkey=FILES/ca.pem");
-    assert!(wrong_key.contains("sslkey ") && wrong_key.contains("the key of sslcert"), "{wrong_key}");
+    for mode in ["require", "prefer"] {
+        let wrong_key = told(&format!("sslmode={mode}&sslcert=FILES/me.pem&sslkey=FILES/ca.pem"));
+        assert!(wrong_key.contains("sslkey ") && wrong_key.contains("the key of sslcert"), "{wrong_key}");
+    }
 }
 
 #[test]
@@ -231,7 +235,7 @@ fn who_prefers_tls_does_without_where_it_must() {
 #[test]
 fn a_server_without_tls_is_refused_where_it_is_needed() {
     let Some(database) = Database::new() else { return };
-    let port = over_tcp(database.socket());
+    let port = over_tcp(database.socket(), false);
     let url = |parameters: &str| {
         format!("postgres://postgres:hunter2@127.0.0.1:{port}/{}?{parameters}", database.name())
     };
@@ -247,8 +251,22 @@ fn a_server_without_tls_is_refused_where_it_is_needed() {
     assert_eq!(open(&database, &format!("{}&sslmode=verify-full", database.url())), Ok(false));
 }
 
-/// The server at this socket, by TCP: over a socket it has no TLS.
-fn over_tcp(socket: PathBuf) -> u16 {
+/// A server whose TLS is of no use is one without it to whoever only prefers it.
+#[test]
+fn a_handshake_that_fails_is_done_without_where_it_may() {
+    let Some(database) = Database::new() else { return };
+    let port = over_tcp(database.socket(), true);
+    let open = |parameters: &str| {
+        open(&database, &format!("postgres://postgres@127.0.0.1:{port}/{}?{parameters}", database.name()))
+    };
+    assert_eq!(open("sslmode=prefer"), Ok(false));
+    let told = open("sslmode=require").unwrap_err();
+    assert!(told.starts_with("error performing TLS handshake: received corrupt message"), "{told}");
+}
+
+/// The server at this socket, by TCP: over a socket it has no TLS, unless it is made to promise some and to talk nonsense.
+fn over_tcp(socket: PathBuf, promises: bool) -> u16 {
+    const ASKS_FOR_TLS: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
     fn carry(mut from: impl Read, mut to: impl Write, ended: impl FnOnce()) {
         let _ = std::io::copy(&mut from, &mut to);
         ended();
@@ -257,7 +275,16 @@ fn over_tcp(socket: PathBuf) -> u16 {
     let port = listener.local_addr().unwrap().port();
     spawn(move || {
         for client in listener.incoming() {
-            let (client, server) = (client.unwrap(), UnixStream::connect(&socket).unwrap());
+            let (mut client, server) = (client.unwrap(), UnixStream::connect(&socket).unwrap());
+            let mut begins = [0; 8];
+            if promises && client.peek(&mut begins).is_ok() && begins == ASKS_FOR_TLS {
+                let _ = client
+                    .read_exact(&mut begins)
+                    .and_then(|()| client.write_all(b"Snonsense and nothing else"));
+                // Whoever closes before all was read takes back what it wrote.
+                let _ = client.shutdown(Shutdown::Write).and_then(|()| client.read_to_end(&mut Vec::new()));
+                continue;
+            }
             let both = |client: &TcpStream, server: &UnixStream| {
                 (client.try_clone().unwrap(), server.try_clone().unwrap())
             };
