@@ -6,7 +6,7 @@
 //!
 //! | to learn | read |
 //! |---|---|
-//! | how a whole store is carried, interrupted and compared | [`transfer`] |
+//! | how a whole store is carried, interrupted and compared | [`transfer()`] |
 //! | what an adapter does for it | [`Archive`] |
 
 mod item;
