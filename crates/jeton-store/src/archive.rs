@@ -1,7 +1,7 @@
 //! Everything in a store, to be carried into another one: read in pages in an order of its own, and written in steps, each
 //! with the place that it leads to, in one transaction.
 //!
-//! It stands beside [`Store`](crate::Store) because nothing that serves needs it. A record arrives as it is, revisions
+//! It stands beside [`Store`] because nothing that serves needs it. A record arrives as it is, revisions
 //! included, and the log with it: to play the log over an empty store was rejected, since old changes may be forgotten.
 //!
 //! | to learn | read |
