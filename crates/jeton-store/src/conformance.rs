@@ -1,4 +1,4 @@
-//! The conformance suite: what every store does, written against the port alone.
+//! The conformance suite: what every store does, written against the port alone, and what carries it into another one.
 //!
 //! An adapter is right when it passes. Each case gets a fresh, empty store and panics with what it found wrong. The list
 //! of the cases stands here once; an adapter's test file turns it into tests of its own:
@@ -22,6 +22,7 @@
 )]
 
 mod accounts;
+mod archive;
 mod bench;
 mod commits;
 mod draw;
@@ -39,14 +40,14 @@ mod tokens;
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::Store;
+use crate::Archive;
 
 pub use installation::a_backup_is_a_copy_of_one_moment;
 
 /// What a case gives back: it has passed when it is through.
 pub type Verdict<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 /// One case, to be run on a fresh and empty store.
-pub type Case = for<'a> fn(&'a dyn Store) -> Verdict<'a>;
+pub type Case = for<'a> fn(&'a dyn Archive) -> Verdict<'a>;
 
 /// Makes a test of each conformance case. `$run` names a function that takes a [`Case`](crate::conformance::Case), gives
 /// it a fresh and empty store, and waits for it.
@@ -97,6 +98,13 @@ macro_rules! store_conformance {
             log::the_log_is_read_in_pages,
             log::the_oldest_changes_are_forgotten,
             log::the_log_is_forgotten_from_its_beginning_only,
+            archive::everything_is_carried_away,
+            archive::everything_arrives,
+            archive::what_was_interrupted_goes_on,
+            archive::a_step_is_taken_once_and_from_where_the_store_stands,
+            archive::what_was_used_is_not_carried_into,
+            archive::a_source_that_has_changed_is_another_one,
+            archive::a_source_that_was_used_meanwhile_is_caught_up_with,
             threads::two_threads_lose_nothing,
             threads::a_snapshot_beside_a_writer_is_of_one_revision,
         }
@@ -112,7 +120,7 @@ macro_rules! store_conformance {
     (@cases () $($module:ident::$case:ident,)+) => {
         $(
             #[doc = concat!("The case `", stringify!($case), "`.")]
-            pub fn $case(store: &dyn Store) -> Verdict<'_> {
+            pub fn $case(store: &dyn Archive) -> Verdict<'_> {
                 Box::pin($module::$case(store))
             }
         )+

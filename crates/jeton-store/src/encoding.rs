@@ -6,20 +6,18 @@
 
 mod records;
 mod rights;
+pub(crate) mod rows;
 mod words;
 
 use jeton_core::change::Event;
 use jeton_core::id::RoleId;
 
-use records::{
-    account_from, account_text, member_from, member_text, role_from, role_text, token_from, token_text,
-};
+use records::{account_from, member_from, role_from, token_from};
 use words::{json, parse, role_ids};
 
-pub(crate) use rights::{
-    ceiling_from, ceiling_text, policy_from, policy_text, rights_from, scope_from, scope_text,
-};
-pub(crate) use words::{api_version, base_permissions, hex, kind, last_four, role, standing, unreadable};
+pub(crate) use records::{account_text, member_text, role_text, token_text};
+pub(crate) use rights::{ceiling_text, policy_text, scope_text};
+pub(crate) use words::{hex, kind, unreadable};
 
 use crate::StoreError;
 

@@ -6,6 +6,7 @@
 //!
 //! An adapter is right when it passes [`conformance`], which is written against the port alone.
 
+pub mod archive;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod encoding;
@@ -24,6 +25,7 @@ use jeton_core::snapshot::Record;
 use jeton_core::timestamp::Timestamp;
 use jeton_core::token::Token;
 
+pub use archive::Archive;
 pub use postgres::Postgres;
 pub use shared::SharedStore;
 pub use sqlite::Sqlite;

@@ -7,11 +7,13 @@
 //! The connections live on a runtime of the adapter's own. Whoever waits for an answer needs none: the thread that commits
 //! has no runtime.
 //!
-//! There is no TLS to the database in this version. An address that asks for it is refused.
+//! Connections are encrypted as the address asks for it, in the words of libpq.
 
 mod address;
+mod archive;
 mod aside;
 mod commit;
+mod encryption;
 mod error;
 mod ground;
 mod migrate;
@@ -21,6 +23,7 @@ mod read;
 mod row;
 mod session;
 mod text;
+mod tls;
 mod write;
 
 use std::future::Future;
@@ -36,7 +39,8 @@ use jeton_core::timestamp::Timestamp;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{Mutex, mpsc};
 
-use crate::shared::{Beat, Joined, Node, NodeId, NodeRow, SharedStore, Tail};
+use crate::archive::{Archive, Inventory, Item, Place, Progress, Step};
+use crate::shared::{Beat, Joined, Node, NodeId, Nodes, SharedStore, Tail};
 use crate::{Answer, Head, Outcome, Presence, Store, StoreError, StoredToken};
 use commit::Writer;
 use news::Ears;
@@ -257,6 +261,46 @@ impl Store for Postgres {
     }
 }
 
+impl Archive for Postgres {
+    fn arriving(&self) -> Answer<'_, Option<Progress>> {
+        self.run(|shared| async move {
+            shared.readers.read(move |session| Box::pin(archive::arriving(session))).await
+        })
+    }
+
+    fn inventory(&self) -> Answer<'_, Inventory> {
+        self.run(|shared| async move {
+            shared.readers.read(move |session| Box::pin(archive::inventory(session))).await
+        })
+    }
+
+    fn page<'a>(&'a self, place: &'a Place, limit: usize) -> Answer<'a, Vec<Item>> {
+        let place = place.clone();
+        self.run(move |shared| async move {
+            shared
+                .readers
+                .read(move |session| {
+                    let place = place.clone();
+                    Box::pin(async move { archive::page(session, &place, limit).await })
+                })
+                .await
+        })
+    }
+
+    fn take(&self, step: Step) -> Answer<'_, ()> {
+        self.run(move |shared| async move {
+            let step = Arc::new(step);
+            let mut writer = shared.writer.lock().await;
+            writer
+                .aside(move |session| {
+                    let step = Arc::clone(&step);
+                    Box::pin(async move { archive::take(session, &step).await })
+                })
+                .await
+        })
+    }
+}
+
 impl SharedStore for Postgres {
     fn join<'a>(&'a self, node: &'a Node) -> Answer<'a, Joined> {
         let node = node.clone();
@@ -302,9 +346,9 @@ impl SharedStore for Postgres {
         })
     }
 
-    fn nodes(&self) -> Answer<'_, Vec<NodeRow>> {
+    fn nodes(&self) -> Answer<'_, Nodes> {
         self.run(
-            |shared| async move { shared.readers.read(move |session| Box::pin(nodes::nodes(session))).await },
+            |shared| async move { shared.readers.read(move |session| Box::pin(nodes::all(session))).await },
         )
     }
 }

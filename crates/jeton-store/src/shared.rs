@@ -40,7 +40,7 @@ pub trait SharedStore: Store {
     fn strike_out(&self, node: NodeId, beat: Option<u64>) -> Answer<'_, ()>;
 
     /// Every node that is registered, in the order of their names.
-    fn nodes(&self) -> Answer<'_, Vec<NodeRow>>;
+    fn nodes(&self) -> Answer<'_, Nodes>;
 }
 
 /// A node's name for as long as its process runs: drawn at its start, so that a second start is another node.
@@ -125,6 +125,29 @@ pub struct NodeRow {
     pub joined_at: Timestamp,
     /// When it last beat, by the database's clock. For people to read: nothing is decided on it.
     pub beat_at: Timestamp,
+}
+
+/// Who shares the store.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Nodes {
+    /// Every node that is registered.
+    pub rows: Vec<NodeRow>,
+    /// The lease that they live by. `None` if there never was a node.
+    pub lease: Option<Duration>,
+    /// The database's clock.
+    pub now: Timestamp,
+}
+
+impl Nodes {
+    /// Those that have beaten within the last few leases, by the database's clock. For people to go by: of a node that was
+    /// stopped and goes on later nobody can say that it is gone.
+    pub fn living(&self) -> impl Iterator<Item = &NodeRow> {
+        const SILENT: u32 = 4;
+        let silent = self.lease.unwrap_or_default() * SILENT;
+        let since =
+            self.now.as_millis().saturating_sub(i64::try_from(silent.as_millis()).unwrap_or(i64::MAX));
+        self.rows.iter().filter(move |row| row.beat_at.as_millis() > since)
+    }
 }
 
 /// The end of the log.

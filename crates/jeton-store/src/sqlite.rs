@@ -4,6 +4,7 @@
 //! one fsync; a few others read beside it, each reading what was last committed. The file is locked for the life of the
 //! process, because a second jeton on it would follow a log it doesn't see.
 
+mod archive;
 mod backup;
 mod error;
 mod lock;
@@ -25,6 +26,7 @@ use jeton_core::snapshot::Record;
 use jeton_core::timestamp::Timestamp;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
+use crate::archive::{Archive, Inventory, Item, Place, Progress, Step};
 use crate::{Answer, Head, Outcome, Presence, Store, StoreError, StoredToken};
 use lock::Lock;
 use recent::Recent;
@@ -232,5 +234,23 @@ impl Store for Sqlite {
                 backup::copy(connection, to).map_err(|error| StoreError::Broken(error.to_string()))
             })
         })
+    }
+}
+
+impl Archive for Sqlite {
+    fn arriving(&self) -> Answer<'_, Option<Progress>> {
+        ready(move || self.read(archive::arriving))
+    }
+
+    fn inventory(&self) -> Answer<'_, Inventory> {
+        ready(move || self.read(archive::inventory))
+    }
+
+    fn page<'a>(&'a self, place: &'a Place, limit: usize) -> Answer<'a, Vec<Item>> {
+        ready(move || self.read(|connection| archive::page(connection, place, limit)))
+    }
+
+    fn take(&self, step: Step) -> Answer<'_, ()> {
+        ready(move || self.writer().aside(|connection| archive::take(connection, &step)))
     }
 }

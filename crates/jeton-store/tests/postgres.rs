@@ -18,6 +18,8 @@ mod opening;
 mod proxy;
 #[path = "postgres/several.rs"]
 mod several;
+#[path = "postgres/tls.rs"]
+mod tls;
 
 /// Every conformance case.
 mod on_a_database {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jeton_core::change::Revision;
 use jeton_service::Clock as _;
-use jeton_store::shared::{Beat, Joined, Node, NodeId, NodeRow, SharedStore, Tail};
+use jeton_store::shared::{Beat, Joined, Node, NodeId, NodeRow, Nodes, SharedStore, Tail};
 use jeton_store::{Answer, Store as _};
 
 use crate::{FakeClock, Unreliable};
@@ -60,7 +60,7 @@ impl SharedStore for Unreliable {
             Ok(Tail {
                 changes: self.changes(before, limit + 1).await?,
                 now: self.registry.clock.now(),
-                nodes: self.nodes().await?,
+                nodes: self.nodes().await?.rows,
             })
         })
     }
@@ -82,10 +82,11 @@ impl SharedStore for Unreliable {
         })
     }
 
-    fn nodes(&self) -> Answer<'_, Vec<NodeRow>> {
+    fn nodes(&self) -> Answer<'_, Nodes> {
         Box::pin(async move {
             self.check()?;
-            Ok(self.registry.rows().values().cloned().collect())
+            let rows = self.registry.rows().values().cloned().collect();
+            Ok(Nodes { rows, lease: None, now: self.registry.clock.now() })
         })
     }
 }

@@ -11,6 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::client::{self, Errand};
 use crate::command::bench::{self, Bench};
+use crate::command::migrate::Move;
 use crate::command::policy::Look;
 use crate::command::route::Asked;
 use crate::config::layers::Flags;
@@ -38,6 +39,8 @@ pub(crate) enum Task {
         /// The new file.
         to: PathBuf,
     },
+    /// Move everything into another database.
+    Migrate(Move),
     /// Ask a running server whether it is ready.
     Healthcheck,
     /// Ask a running server for something, as one with a token.
@@ -78,6 +81,10 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<(Task, 
         }
         "check" => Task::Check { secret: matches.remove_one("secret") },
         "backup" => Task::Backup { to: matches.remove_one("to").expect("clap was told that it is required") },
+        "migrate" => {
+            let mut text = |name| matches.remove_one(name).expect("clap was told that it is required");
+            Task::Migrate(Move { from: text("from"), to: text("to") })
+        }
         "healthcheck" => Task::Healthcheck,
         "policy" => {
             let (name, mut below) =
@@ -141,7 +148,7 @@ pub(crate) fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
-        .subcommands([serve(), config(), recover(), check(), backup(), healthcheck()])
+        .subcommands([serve(), config(), recover(), check(), backup(), migrate(), healthcheck()])
         .subcommands(client::commands())
         .subcommands([policy(), route(), bench(), completions(), man()])
 }
@@ -212,6 +219,32 @@ fn backup() -> Command {
 
 To restore: stop the server; remove jeton.db, jeton.db-wal and jeton.db-shm from the data directory; copy the file \
          there as jeton.db, and the server key that belongs to it as server-key; start the server.",
+    )
+}
+
+fn migrate() -> Command {
+    let database = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name("URL").required(true).help(help)
+    };
+    with_example(
+        Command::new("migrate")
+            .about(
+                "On a stopped server: move everything into another database, from SQLite to PostgreSQL or back; every \
+                 token goes on working",
+            )
+            .arg(database("from", "The database that is moved: a path, sqlite:PATH or postgres://…, or @FILE that holds it"))
+            .arg(database("to", "An empty database, likewise; or the one in which this was interrupted")),
+        "jeton migrate --from jeton-data/jeton.db --to postgres://jeton@db/jeton
+
+1. Stop the server. While one runs on either database nothing is moved.
+2. Move. It may be interrupted at any time: the same command goes on, and until it has ended
+   `jeton serve` refuses the new database. At the end both are read again and compared.
+3. Start the server with --database or JETON_DATABASE_URL and the server key it has: the key is
+   not in the database.
+4. Never serve the old database again: what is revoked in one lives on in the other.
+
+A password in an argument is seen by everybody on this machine. Keep the address in a file:
+  jeton migrate --from jeton-data/jeton.db --to @/etc/jeton/database-url",
     )
 }
 

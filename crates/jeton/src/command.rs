@@ -7,6 +7,7 @@ pub(crate) mod completions;
 pub(crate) mod config_check;
 pub(crate) mod healthcheck;
 pub(crate) mod man;
+pub(crate) mod migrate;
 pub(crate) mod policy;
 pub(crate) mod recover;
 pub(crate) mod route;

@@ -10,7 +10,7 @@ use jeton_core::secret::SecretFormat;
 use jeton_server::http::ListenAddress;
 use jeton_service::{Joining, Membership, Service, TurnsBy};
 use jeton_store::shared::{Node, NodeId};
-use jeton_store::{Postgres, SharedStore, Sqlite, Store};
+use jeton_store::{Archive, Postgres, SharedStore, Sqlite, Store};
 
 use crate::config::value::Database;
 use crate::config::{ClusterSettings, Storage};
@@ -41,9 +41,9 @@ impl Plan<'_> {
     async fn opened(&self, entropy: &SystemEntropy) -> Result<(Opened, Mint), Fault> {
         let database = &self.storage.database;
         let opened = match database {
-            Database::Sqlite(path) => Opened::Alone(Arc::new(Sqlite::open(path, self.holder)?)),
+            Database::Sqlite(path) => Opened::Alone(whole(Sqlite::open(path, self.holder)?, database).await?),
             Database::Postgres(address) => {
-                Opened::Shared(Arc::new(Postgres::open(address, self.lease).await?))
+                Opened::Shared(whole(Postgres::open(address, self.lease).await?, database).await?)
             }
         };
         let empty = opened.store().changes(Revision::ZERO, 1).await?.is_empty();
@@ -113,6 +113,17 @@ impl Opened {
             Self::Shared(store) => Arc::clone(store) as Arc<dyn Store>,
         }
     }
+}
+
+/// Refuses a database into which another one is being moved: what is missing there may be a revocation.
+async fn whole<S: Archive>(store: S, database: &Database) -> Result<Arc<S>, Fault> {
+    if store.arriving().await?.is_some() {
+        return Err(Fault::failed(format!(
+            "a migration into {database} was interrupted, and not everything is there: run that `jeton migrate` again, and it \
+             goes on; or serve the database that it comes from"
+        )));
+    }
+    Ok(Arc::new(store))
 }
 
 /// Refuses a database that is not there, for commands that have no business making one. One on PostgreSQL somebody has

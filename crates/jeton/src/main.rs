@@ -72,6 +72,7 @@ fn run(task: Task, flags: Flags) -> Result<(), Fault> {
         Task::Recover { email } => command::recover::run(&load()?, &email),
         Task::Check { secret } => command::check::run(&load()?, secret),
         Task::Backup { to } => command::backup::run(&load()?, &to),
+        Task::Migrate(moving) => moving.run(),
         Task::Healthcheck => command::healthcheck::run(&load()?),
         // These heed none of a server's settings.
         Task::Policy(look) => look.run(),

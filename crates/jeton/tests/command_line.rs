@@ -37,7 +37,7 @@ fn help(command: &[String]) -> String {
 fn the_help_of_every_command_has_an_example_that_is_one() {
     let commands = commands();
     let names: Vec<_> = commands.iter().map(|command| command.join(" ")).collect();
-    let expected = "/serve/config/recover/check/backup/healthcheck/login/logout/token/member/role/explain/watch/policy\
+    let expected = "/serve/config/recover/check/backup/migrate/healthcheck/login/logout/token/member/role/explain/watch/policy\
                     /route/bench/completions/man\
                     /config check\
                     /token list/token create/token get/token rename/token rotate/token revoke\
@@ -81,6 +81,7 @@ fn a_command_line_that_cannot_be_understood_ends_with_2_and_a_hint() {
         (&["serv"], "'serve'"),
         (&["recover"], "--member <EMAIL>"),
         (&["backup"], "<FILE>"),
+        (&["migrate", "--from", "x"], "--to <URL>"),
         (&["serve", "--owner-token", "x"], "--owner-token-file"),
         (&[], "Usage: jeton <COMMAND>"),
     ] {

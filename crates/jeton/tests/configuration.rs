@@ -146,10 +146,10 @@ fn what_cannot_be_understood_is_refused_with_its_place() {
         )
     );
     assert_eq!(
-        flag("--database", "postgres://me:hunter2@db/jeton?sslmode=require"),
+        flag("--database", "postgres://me:hunter2@db/jeton?sslmode=verify-ca"),
         usage(
-            "--database: this version of jeton speaks to PostgreSQL without TLS, and the address asks for it: reach the \
-             database by a socket or a network of its own and write sslmode=disable"
+            "--database: whom this machine trusts may sign for anybody, so a server has to be known by its name: write \
+             sslmode=verify-full, or name your own root with sslrootcert=FILE"
         )
     );
     assert_eq!(

@@ -61,7 +61,7 @@ pub(super) struct TokenDoc {
     revision: u64,
 }
 
-pub(super) fn token_text(token: &Token) -> String {
+pub(crate) fn token_text(token: &Token) -> String {
     json(&TokenDoc {
         id: token.id.to_string(),
         account: token.account.to_string(),
@@ -125,7 +125,7 @@ pub(super) struct MemberDoc {
     revision: u64,
 }
 
-pub(super) fn member_text(member: &Member) -> String {
+pub(crate) fn member_text(member: &Member) -> String {
     json(&MemberDoc {
         id: member.id.to_string(),
         account: member.account.to_string(),
@@ -174,7 +174,7 @@ pub(super) struct RoleDoc {
     revision: u64,
 }
 
-pub(super) fn role_text(role: &CustomRole) -> String {
+pub(crate) fn role_text(role: &CustomRole) -> String {
     json(&RoleDoc {
         id: role.id.to_string(),
         account: role.account.to_string(),
@@ -211,7 +211,7 @@ pub(super) struct AccountDoc {
     revision: u64,
 }
 
-pub(super) fn account_text(account: &Account) -> String {
+pub(crate) fn account_text(account: &Account) -> String {
     json(&AccountDoc {
         id: account.id.to_string(),
         name: account.name.clone(),

@@ -53,7 +53,7 @@ pub(crate) fn policy_text(value: &Policy) -> String {
     json(&statements(value))
 }
 
-pub(crate) fn policy_from(text: &str) -> Result<Policy, StoreError> {
+pub(super) fn policy_from(text: &str) -> Result<Policy, StoreError> {
     policy(parse("policy", text)?)
 }
 
@@ -98,7 +98,7 @@ pub(crate) fn scope_text(scope: &Scope) -> String {
     }
 }
 
-pub(crate) fn scope_from(text: &str) -> Result<Scope, StoreError> {
+pub(super) fn scope_from(text: &str) -> Result<Scope, StoreError> {
     // A database has millions of these, and nearly all are one word.
     if text == r#""member""# {
         return Ok(Scope::Member);
@@ -158,12 +158,12 @@ pub(crate) fn ceiling_text(ceiling: &Authority) -> String {
     if ceiling.grants().is_empty() { String::new() } else { json(&grants(ceiling)) }
 }
 
-pub(crate) fn ceiling_from(text: &str) -> Result<Authority, StoreError> {
+pub(super) fn ceiling_from(text: &str) -> Result<Authority, StoreError> {
     if text.is_empty() { Ok(Authority::default()) } else { authority(parse("ceiling", text)?) }
 }
 
 /// What a token may do, from its columns.
-pub(crate) fn rights_from(
+pub(super) fn rights_from(
     kind_text: &str,
     scope: &str,
     ceiling: &str,

@@ -24,7 +24,7 @@ pub(crate) fn kind(name: &str) -> Result<TokenKind, StoreError> {
     }
 }
 
-pub(crate) fn standing(name: &str) -> Result<Standing, StoreError> {
+pub(super) fn standing(name: &str) -> Result<Standing, StoreError> {
     match name {
         "pending" => Ok(Standing::Pending),
         "active" => Ok(Standing::Active),
@@ -34,11 +34,11 @@ pub(crate) fn standing(name: &str) -> Result<Standing, StoreError> {
     }
 }
 
-pub(crate) fn role(name: &str) -> Result<BaseRole, StoreError> {
+pub(super) fn role(name: &str) -> Result<BaseRole, StoreError> {
     BaseRole::parse(name).ok_or_else(|| unreadable("base role"))
 }
 
-pub(crate) fn base_permissions(name: &str) -> Result<BasePermissions, StoreError> {
+pub(super) fn base_permissions(name: &str) -> Result<BasePermissions, StoreError> {
     match name {
         "no_access" => Ok(BasePermissions::NoAccess),
         "reader" => Ok(BasePermissions::Reader),
@@ -46,7 +46,7 @@ pub(crate) fn base_permissions(name: &str) -> Result<BasePermissions, StoreError
     }
 }
 
-pub(crate) fn api_version(number: u32) -> Result<ApiVersion, StoreError> {
+pub(super) fn api_version(number: u32) -> Result<ApiVersion, StoreError> {
     ApiVersion::new(number).ok_or_else(|| unreadable("API version"))
 }
 
@@ -85,7 +85,7 @@ pub(super) fn digest(text: &str) -> Result<Digest, StoreError> {
     Ok(Digest::from_bytes(bytes))
 }
 
-pub(crate) fn last_four(text: &str) -> Result<LastFour, StoreError> {
+pub(super) fn last_four(text: &str) -> Result<LastFour, StoreError> {
     LastFour::parse(text).ok_or_else(|| unreadable("last four characters of a secret"))
 }
 

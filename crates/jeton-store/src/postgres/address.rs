@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
+use super::encryption::{self, Encryption, Need};
+
 /// A server that says nothing for this long is not there.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -14,6 +16,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
     config: Config,
+    encryption: Encryption,
     /// As it was given, if nothing in it is secret.
     open: Option<String>,
 }
@@ -35,12 +38,24 @@ pub enum BadAddress {
     /// Nothing says which database.
     #[error("the address names no database: write postgres://USER@HOST/DATABASE")]
     NoDatabase,
-    /// It asks for TLS.
+    /// It asks for a kind of encryption that there is not.
     #[error(
-        "this version of jeton speaks to PostgreSQL without TLS, and the address asks for it: reach the database by a \
-         socket or a network of its own and write sslmode=disable"
+        "sslmode is disable, prefer, require, verify-ca or verify-full: write sslmode=verify-full&sslrootcert=FILE for the \
+         safest"
     )]
-    Tls,
+    Mode,
+    /// It would believe whoever somebody signed for any name.
+    #[error(
+        "whom this machine trusts may sign for anybody, so a server has to be known by its name: write \
+         sslmode=verify-full, or name your own root with sslrootcert=FILE"
+    )]
+    Weak,
+    /// It names a certificate without a key, or a key without a certificate.
+    #[error("the address names only one of sslcert and sslkey: a certificate of one's own takes both")]
+    HalfIdentity,
+    /// It says something of TLS that is not heeded.
+    #[error("jeton does not heed {0}: take it out of the address, and make sure that you can do without")]
+    Unsupported(&'static str),
 }
 
 impl Address {
@@ -52,6 +67,10 @@ impl Address {
     pub(super) fn config(&self) -> &Config {
         &self.config
     }
+
+    pub(super) fn encryption(&self) -> &Encryption {
+        &self.encryption
+    }
 }
 
 impl FromStr for Address {
@@ -61,16 +80,16 @@ impl FromStr for Address {
         if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
             return Err(BadAddress::Unreadable);
         }
-        if text.contains("sslmode=verify") || text.contains("sslnegotiation=direct") {
-            return Err(BadAddress::Tls);
-        }
-        let mut config: Config = text.parse().map_err(|_| BadAddress::Unreadable)?;
-        match config.get_ssl_mode() {
-            SslMode::Disable | SslMode::Prefer => {}
-            _ => return Err(BadAddress::Tls),
-        }
+        let (rest, encryption) = encryption::take(text)?;
+        let mut config: Config = rest.parse().map_err(|_| BadAddress::Unreadable)?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(BadAddress::NoHost);
+        }
+        if config.get_hosts().is_empty() {
+            // Certificates are for names: where there is none, the number is the name.
+            for number in config.get_hostaddrs().to_vec() {
+                config.host(number.to_string());
+            }
         }
         if config.get_dbname().is_none_or(str::is_empty) {
             return Err(BadAddress::NoDatabase);
@@ -82,8 +101,22 @@ impl FromStr for Address {
         if config.get_application_name().is_none() {
             config.application_name("jeton");
         }
+        config.ssl_mode(ssl_mode(&config, &encryption));
         let open = config.get_password().is_none().then(|| text.to_owned());
-        Ok(Self { config, open })
+        Ok(Self { config, encryption, open })
+    }
+}
+
+/// What the driver is told. A socket needs no encryption, whatever the address says of it: PostgreSQL has none there, and
+/// libpq asks for none.
+fn ssl_mode(config: &Config, encryption: &Encryption) -> SslMode {
+    let is_socket = |host: &Host| matches!(host, Host::Unix(_));
+    let sockets = !config.get_hosts().is_empty() && config.get_hosts().iter().all(is_socket);
+    match encryption.need {
+        _ if sockets => SslMode::Disable,
+        Need::Never => SslMode::Disable,
+        Need::Preferred => SslMode::Prefer,
+        Need::Always => SslMode::Require,
     }
 }
 
@@ -133,13 +166,18 @@ mod tests {
                 "postgres://u:hunter2@a,b/tokens?target_session_attrs=read-write",
                 Ok("postgres://a:5432,b:5432/tokens"),
             ),
+            ("postgres://u:hunter2@/tokens?hostaddr=127.0.0.1", Ok("postgres://127.0.0.1/tokens")),
             ("postgres://u:hunter2@[::1]/tokens", Ok("postgres://[::1]:5432/tokens")),
             (
                 "postgresql://jeton@db/tokens?sslmode=disable",
                 Ok("postgresql://jeton@db/tokens?sslmode=disable"),
             ),
-            ("postgres://db/tokens?sslmode=require", Err(BadAddress::Tls)),
-            ("postgres://db/tokens?sslmode=verify-full", Err(BadAddress::Tls)),
+            (
+                "postgres://db/tokens?sslmode=verify-full&sslrootcert=/ca.pem",
+                Ok("postgres://db/tokens?sslmode=verify-full&sslrootcert=/ca.pem"),
+            ),
+            ("postgres://u:hunter2@db/tokens?sslmode=require", Ok("postgres://db:5432/tokens")),
+            ("postgres://db/tokens?sslmode=maybe", Err(BadAddress::Mode)),
             ("postgres://db", Err(BadAddress::NoDatabase)),
             ("postgres:///tokens", Err(BadAddress::NoHost)),
             ("postgres://db/tokens?color=red", Err(BadAddress::Unreadable)),

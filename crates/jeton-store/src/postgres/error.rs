@@ -54,12 +54,18 @@ pub enum OpenError {
     },
 }
 
+/// What the driver says of a server that has no TLS.
+const NO_TLS: &str = "server does not support TLS";
+
 /// What an error says. Details are left out: they may quote a row.
 pub(super) fn told(error: &Error) -> String {
     if let Some(said) = error.as_db_error() {
         return format!("{}: {} ({})", said.severity(), said.message(), said.code().code());
     }
     match error.source() {
+        Some(source) if source.to_string() == NO_TLS => format!(
+            "{error}: {source}: turn it on there (ssl = on), or write sslmode=disable where the network is your own"
+        ),
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
     }

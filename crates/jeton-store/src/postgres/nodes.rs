@@ -11,12 +11,13 @@ use tokio_postgres::types::ToSql;
 use super::Address;
 use super::ground::lock_head;
 use super::news::Ears;
-use super::row::{bytes, change_from, instant, revision, text};
+use super::row::{bytes, change_from, instant, revision};
 use super::session::{ReadError, Session};
 use super::write::revision_number;
 use crate::StoreError;
+use crate::encoding::rows::Columns as _;
 use crate::encoding::unreadable;
-use crate::shared::{Beat, Joined, Node, NodeId, NodeRow, Tail};
+use crate::shared::{Beat, Joined, Node, NodeId, NodeRow, Nodes, Tail};
 
 /// The database's clock, in milliseconds.
 macro_rules! clock {
@@ -45,22 +46,15 @@ const NODES: &str =
     "SELECT id, name, address, version, joined_at, beat, beat_at, revision FROM nodes ORDER BY name, id";
 const STRIKE_OUT: &str = "DELETE FROM nodes WHERE id = $1 AND (beat = $2 OR $2 IS NULL)";
 
-/// A node that has been silent for this many leases is taken for gone when another one wants to live by another lease.
-const SILENT: u32 = 4;
-
 /// Under the lock of the last revision, so that of two nodes with different leases one comes first.
 pub(super) async fn join(session: &Session, node: &Node) -> Result<Joined, ReadError> {
     lock_head(session).await?;
-    let rows = session.query(LEASE, &[]).await?;
-    let bound = rows.first().map(|row| bytes(row, 0).map(u64::from_be_bytes)).transpose()?;
+    let nodes = all(session).await?;
     let ours = lease_millis(node.lease);
-    if let Some(theirs) = bound.filter(|theirs| *theirs != ours) {
-        let now = clock(&session.query(CLOCK, &[]).await?)?;
-        let silent = i64::try_from(theirs.saturating_mul(SILENT.into())).unwrap_or(i64::MAX);
-        let lives = |row: &NodeRow| row.beat_at.as_millis() > now.as_millis().saturating_sub(silent);
-        if nodes(session).await?.iter().any(lives) {
-            return Ok(Joined::OtherLease(Duration::from_millis(theirs)));
-        }
+    if let Some(theirs) = nodes.lease.filter(|theirs| lease_millis(*theirs) != ours)
+        && nodes.living().next().is_some()
+    {
+        return Ok(Joined::OtherLease(theirs));
     }
     session.execute(SET_LEASE, &[&&ours.to_be_bytes()[..]]).await?;
     beat(session, node, Beat { number: 0, revision: Revision::ZERO, awaited: false }).await?;
@@ -156,9 +150,15 @@ async fn beat(session: &Session, node: &Node, beat: Beat) -> Result<(), ReadErro
     Ok(())
 }
 
-pub(super) async fn nodes(session: &Session) -> Result<Vec<NodeRow>, ReadError> {
+pub(super) async fn all(session: &Session) -> Result<Nodes, ReadError> {
+    let lease = session.query(LEASE, &[]).await?;
+    let lease = lease.first().map(|row| bytes(row, 0).map(u64::from_be_bytes)).transpose()?;
     let rows = session.query(NODES, &[]).await?;
-    Ok(rows.iter().map(node_from).collect::<Result<_, _>>()?)
+    Ok(Nodes {
+        rows: rows.iter().map(node_from).collect::<Result<_, _>>()?,
+        lease: lease.map(Duration::from_millis),
+        now: clock(&session.query(CLOCK, &[]).await?)?,
+    })
 }
 
 pub(super) async fn strike_out(session: &Session, node: NodeId, beat: Option<u64>) -> Result<(), ReadError> {
@@ -178,9 +178,9 @@ fn clock(rows: &[Row]) -> Result<Timestamp, StoreError> {
 fn node_from(row: &Row) -> Result<NodeRow, StoreError> {
     Ok(NodeRow {
         node: NodeId::new(bytes(row, 0)?),
-        name: text(row, 1)?.to_owned(),
-        address: text(row, 2)?.to_owned(),
-        version: text(row, 3)?.to_owned(),
+        name: row.text(1)?.to_owned(),
+        address: row.text(2)?.to_owned(),
+        version: row.text(3)?.to_owned(),
         joined_at: instant(row, 4)?,
         beat: revision(row, 5)?.number(),
         beat_at: instant(row, 6)?,

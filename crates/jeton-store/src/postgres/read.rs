@@ -8,7 +8,7 @@ use tokio::sync::mpsc::Sender;
 use tokio_postgres::Row;
 
 use super::row::{
-    change_from, credential_from, member_from, optional_instant, revision, role_from, stored_token,
+    change_from, credential_from, member_from, presence_from, revision, role_from, stored_token,
 };
 use super::session::{ReadError, Session};
 use super::text::email_key;
@@ -82,8 +82,7 @@ pub(super) async fn members_by_email(session: &Session, email: &str) -> Result<V
 
 pub(super) async fn presences(session: &Session) -> Result<Vec<(MemberId, Presence)>, ReadError> {
     let presence = |row: &Row| -> Result<_, StoreError> {
-        let (last_seen_at, last_login_at) = (optional_instant(row, 1)?, optional_instant(row, 2)?);
-        Ok((MemberId::from_bytes(super::row::bytes(row, 0)?), Presence { last_seen_at, last_login_at }))
+        Ok((MemberId::from_bytes(super::row::bytes(row, 0)?), presence_from(row, 1)?))
     };
     let rows = session.query(PRESENCES, &[]).await?;
     Ok(rows.iter().map(presence).collect::<Result<_, _>>()?)

@@ -1,17 +1,23 @@
 //! Sessions: connections with the statements they have prepared, and a few of them kept for readers.
 
 use std::collections::HashMap;
+use std::error::Error as _;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{AsyncMessage, Client, Error, NoTls, Row, Statement};
+use tokio_postgres::{AsyncMessage, Client, Config, Error, NoTls, Row, Socket, Statement};
 
 use super::Address;
+use super::encryption::Need;
 use super::error::{failure, is_lost};
+use super::tls::{Tls, TlsError};
 use crate::StoreError;
 
 /// Readers at the same time. More of them would only wait for the same disk.
@@ -35,16 +41,18 @@ impl Session {
     /// Connects, and gives what the server says of itself to `hear`.
     pub(super) async fn hearing(
         address: &Address,
-        hear: impl Fn(AsyncMessage) + Send + 'static,
+        hear: impl Fn(AsyncMessage) + Clone + Send + 'static,
     ) -> Result<Self, Error> {
-        let opened = Instant::now();
-        let (client, mut connection) = address.config().connect(NoTls).await?;
-        tokio::spawn(async move {
-            // What it failed with is told to whoever waits for an answer.
-            while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
-                hear(message);
-            }
-        });
+        let (opened, config) = (Instant::now(), address.config());
+        let client = match config.get_ssl_mode() {
+            SslMode::Disable => drive(config, NoTls, hear).await?,
+            _ => match drive(config, Tls(address.encryption().clone()), hear.clone()).await {
+                Err(error) if address.encryption().need == Need::Preferred && may_do_without(&error) => {
+                    drive(config.clone().ssl_mode(SslMode::Disable), NoTls, hear).await?
+                }
+                connected => connected?,
+            },
+        };
         Ok(Self { client, opened, prepared: Mutex::default() })
     }
 
@@ -73,6 +81,35 @@ impl Session {
     ) -> Result<u64, Error> {
         self.client.execute(&self.statement(sql).await?, values).await
     }
+}
+
+/// Connects, and drives the connection by a task of its own. What it fails with is told to whoever waits for an answer; what the
+/// server says by itself goes to `hear`.
+async fn drive<T>(
+    config: &Config,
+    tls: T,
+    hear: impl Fn(AsyncMessage) + Send + 'static,
+) -> Result<Client, Error>
+where
+    T: MakeTlsConnect<Socket>,
+    T::Stream: Send + 'static,
+    T::TlsConnect: Send,
+    <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+{
+    let (client, mut connection) = config.connect(tls).await?;
+    tokio::spawn(async move {
+        while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
+            hear(message);
+        }
+    });
+    Ok(client)
+}
+
+/// Whether a connection that need not be encrypted is tried again without: the handshake failed, or the server lets nobody
+/// in this way.
+fn may_do_without(error: &Error) -> bool {
+    error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
+        || matches!(error.source().and_then(|source| source.downcast_ref()), Some(TlsError::Handshake(_)))
 }
 
 /// Something to be done on a session. It is on the heap because the compiler can't yet see that what an asynchronous closure

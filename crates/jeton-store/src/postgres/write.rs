@@ -14,6 +14,7 @@ use tokio_postgres::types::ToSql;
 
 use super::session::Session;
 use super::text::{email_key, kept};
+use crate::archive::{Item, Written};
 use crate::encoding;
 
 const SET_HEAD: &str = "UPDATE head SET revision = $1 WHERE number = 1";
@@ -77,6 +78,18 @@ pub(super) async fn write(session: &Session, changes: &[Change]) -> Result<(), E
     }
     if let Some(last) = changes.last() {
         pipeline.send(SET_HEAD, vec![revision(last.revision)]).await?;
+    }
+    pipeline.answers().await
+}
+
+/// Writes what comes from another store, as it is, in the transaction that runs.
+pub(super) async fn carried(session: &Session, items: &[Item]) -> Result<(), Error> {
+    let mut pipeline = Pipeline { session, asked: Vec::new() };
+    for item in items {
+        match item.written() {
+            Written::Rows(event) => write_rows(&mut pipeline, &event).await?,
+            Written::Log(change) => pipeline.send(LOG, log_entry(change)).await?,
+        }
     }
     pipeline.answers().await
 }

@@ -1,19 +1,17 @@
 //! The readers: records by id, the snapshot, the change log.
 
-use jeton_core::change::{Actor, Change, Revision};
-use jeton_core::credential::Credential;
-use jeton_core::digest::Digest;
-use jeton_core::id::{AccountId, MemberId, RoleId, TokenId};
-use jeton_core::member::{Member, PasswordHash};
-use jeton_core::role::CustomRole;
+use jeton_core::change::{Change, Revision};
+use jeton_core::id::{AccountId, MemberId, TokenId};
+use jeton_core::member::Member;
 use jeton_core::snapshot::Record;
-use jeton_core::timestamp::Timestamp;
-use jeton_core::token::{RetiringSecret, SecretRecord, Token};
-use rusqlite::types::{FromSql, ValueRef};
+use rusqlite::types::{FromSqlResult, ValueRef};
 use rusqlite::{Connection, Row, params};
 
 use super::error::failure;
-use crate::encoding::{self, unreadable};
+use crate::encoding::rows::{
+    Columns, bytes, change_from, credential_from, member_from, presence_from, role_from, stored_token,
+};
+use crate::encoding::unreadable;
 use crate::{Head, Presence, StoreError, StoredToken};
 
 const MEMBER: &str = "SELECT id, account, number, email, name, role, custom_roles, standing, password, created_at, revision, family_name FROM members";
@@ -100,8 +98,7 @@ pub(super) fn presences(connection: &Connection) -> Result<Vec<(MemberId, Presen
         WHERE last_seen_at IS NOT NULL OR last_login_at IS NOT NULL";
     let mut found = Vec::new();
     each_row(connection, sql, params![], |row| {
-        let (last_seen_at, last_login_at) = (optional_instant(row, 1)?, optional_instant(row, 2)?);
-        found.push((MemberId::from_bytes(column(row, 0)?), Presence { last_seen_at, last_login_at }));
+        found.push((MemberId::from_bytes(bytes(row, 0)?), presence_from(row, 1)?));
         Ok(())
     })?;
     Ok(found)
@@ -155,7 +152,7 @@ pub(super) fn changes(
     Ok(found)
 }
 
-fn each_row(
+pub(super) fn each_row(
     connection: &Connection,
     sql: &str,
     values: &[&dyn rusqlite::ToSql],
@@ -169,129 +166,46 @@ fn each_row(
     Ok(())
 }
 
-fn column<T: FromSql>(row: &Row<'_>, at: usize) -> Result<T, StoreError> {
-    row.get(at).map_err(|error| unreadable(&error.to_string()))
+/// The fingerprint of a server key.
+pub(super) fn fingerprint(bytes: &[u8]) -> Result<[u8; 32], StoreError> {
+    bytes.try_into().map_err(|_| unreadable("fingerprint of the server key"))
 }
 
-/// A text column without a copy.
-fn text<'row>(row: &'row Row<'_>, at: usize) -> Result<&'row str, StoreError> {
-    match row.get_ref(at) {
-        Ok(value @ ValueRef::Text(_)) => value.as_str().map_err(|error| unreadable(&error.to_string())),
-        _ => Err(unreadable("column that should be text")),
+/// Without a copy.
+fn column<'row>(row: &'row Row<'_>, at: usize) -> Result<ValueRef<'row>, StoreError> {
+    row.get_ref(at).map_err(|error| unreadable(&error.to_string()))
+}
+
+fn understood<T>(value: FromSqlResult<T>) -> Result<T, StoreError> {
+    value.map_err(|error| unreadable(&error.to_string()))
+}
+
+impl Columns for Row<'_> {
+    fn number(&self, at: usize) -> Result<i64, StoreError> {
+        understood(column(self, at)?.as_i64())
     }
-}
 
-fn optional_text<'row>(row: &'row Row<'_>, at: usize) -> Result<Option<&'row str>, StoreError> {
-    match row.get_ref(at) {
-        Ok(ValueRef::Null) => Ok(None),
-        _ => text(row, at).map(Some),
+    fn optional_number(&self, at: usize) -> Result<Option<i64>, StoreError> {
+        understood(column(self, at)?.as_i64_or_null())
     }
-}
 
-fn instant(row: &Row<'_>, at: usize) -> Result<Timestamp, StoreError> {
-    Ok(Timestamp::from_millis(column(row, at)?))
-}
+    fn bytes(&self, at: usize) -> Result<&[u8], StoreError> {
+        understood(column(self, at)?.as_blob())
+    }
 
-fn optional_instant(row: &Row<'_>, at: usize) -> Result<Option<Timestamp>, StoreError> {
-    Ok(column::<Option<i64>>(row, at)?.map(Timestamp::from_millis))
-}
+    fn optional_bytes(&self, at: usize) -> Result<Option<&[u8]>, StoreError> {
+        understood(column(self, at)?.as_blob_or_null())
+    }
 
-fn revision(row: &Row<'_>, at: usize) -> Result<Revision, StoreError> {
-    Ok(Revision::new(column(row, at)?))
-}
+    fn text(&self, at: usize) -> Result<&str, StoreError> {
+        understood(column(self, at)?.as_str())
+    }
 
-fn secret(row: &Row<'_>, digest: usize, last_four: usize) -> Result<SecretRecord, StoreError> {
-    Ok(SecretRecord {
-        digest: Digest::from_bytes(column(row, digest)?),
-        last_four: encoding::last_four(text(row, last_four)?)?,
-    })
-}
+    fn optional_text(&self, at: usize) -> Result<Option<&str>, StoreError> {
+        understood(column(self, at)?.as_str_or_null())
+    }
 
-fn stored_token(row: &Row<'_>) -> Result<StoredToken, StoreError> {
-    let retiring = match optional_instant(row, 16)? {
-        Some(ends_at) => Some(RetiringSecret { record: secret(row, 14, 15)?, ends_at }),
-        None => None,
-    };
-    let token = Token {
-        id: TokenId::from_bytes(column(row, 0)?),
-        account: AccountId::from_bytes(column(row, 1)?),
-        owner: MemberId::from_bytes(column(row, 2)?),
-        kind: encoding::kind(text(row, 3)?)?,
-        name: column(row, 4)?,
-        description: column(row, 5)?,
-        scope: encoding::scope_from(text(row, 6)?)?,
-        ceiling: encoding::ceiling_from(text(row, 7)?)?,
-        api_version: encoding::api_version(column(row, 8)?)?,
-        issued_at: instant(row, 9)?,
-        modified_at: instant(row, 10)?,
-        expires_at: optional_instant(row, 11)?,
-        secret: secret(row, 12, 13)?,
-        retiring,
-        revision: revision(row, 17)?,
-    };
-    Ok(StoredToken { token, last_used_at: optional_instant(row, 18)? })
-}
-
-fn credential_from(row: &Row<'_>) -> Result<Credential, StoreError> {
-    let retiring = match optional_instant(row, 10)? {
-        Some(ends_at) => Some((Digest::from_bytes(column(row, 9)?), ends_at)),
-        None => None,
-    };
-    Ok(Credential {
-        id: TokenId::from_bytes(column(row, 0)?),
-        account: AccountId::from_bytes(column(row, 1)?),
-        owner: MemberId::from_bytes(column(row, 2)?),
-        rights: encoding::rights_from(text(row, 3)?, text(row, 4)?, text(row, 5)?, column(row, 6)?)?,
-        expires_at: optional_instant(row, 7)?,
-        digest: Digest::from_bytes(column(row, 8)?),
-        retiring,
-        revision: revision(row, 11)?,
-    })
-}
-
-fn member_from(row: &Row<'_>) -> Result<Member, StoreError> {
-    Ok(Member {
-        id: MemberId::from_bytes(column(row, 0)?),
-        account: AccountId::from_bytes(column(row, 1)?),
-        number: column(row, 2)?,
-        email: column(row, 3)?,
-        name: column(row, 4)?,
-        role: encoding::role(text(row, 5)?)?,
-        custom_roles: encoding::role_ids_from(text(row, 6)?)?,
-        standing: encoding::standing(text(row, 7)?)?,
-        password: column::<Option<String>>(row, 8)?.map(PasswordHash::new),
-        created_at: instant(row, 9)?,
-        revision: revision(row, 10)?,
-        family_name: column(row, 11)?,
-    })
-}
-
-fn role_from(row: &Row<'_>) -> Result<CustomRole, StoreError> {
-    Ok(CustomRole {
-        id: RoleId::from_bytes(column(row, 0)?),
-        account: AccountId::from_bytes(column(row, 1)?),
-        key: column(row, 2)?,
-        name: column(row, 3)?,
-        base_permissions: encoding::base_permissions(text(row, 4)?)?,
-        policy: encoding::policy_from(text(row, 5)?)?,
-        created_at: instant(row, 6)?,
-        revision: revision(row, 7)?,
-        description: column(row, 8)?,
-    })
-}
-
-fn change_from(row: &Row<'_>) -> Result<Change, StoreError> {
-    let actor = match (column(row, 3)?, column(row, 4)?) {
-        (Some(token), Some(member)) => {
-            Actor::Token { token: TokenId::from_bytes(token), member: MemberId::from_bytes(member) }
-        }
-        _ => Actor::System,
-    };
-    Ok(Change {
-        revision: revision(row, 0)?,
-        at: instant(row, 1)?,
-        account: AccountId::from_bytes(column(row, 2)?),
-        actor,
-        event: encoding::event_from(text(row, 5)?, optional_text(row, 6)?, optional_text(row, 7)?)?,
-    })
+    fn written(&self, at: usize) -> Result<String, StoreError> {
+        self.text(at).map(str::to_owned)
+    }
 }

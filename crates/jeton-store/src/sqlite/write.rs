@@ -13,6 +13,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::error::{failure, is_duplicate};
 use super::read::last_revision;
+use crate::archive::{Item, Written};
 use crate::encoding;
 use crate::{Outcome, Presence, StoreError};
 
@@ -70,6 +71,17 @@ impl Writer {
         result
     }
 
+    /// Does something that is no commit in a transaction of its own. It may move the log, which is looked at again.
+    pub(super) fn aside(
+        &mut self,
+        work: impl FnOnce(&Connection) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.last = None;
+        let transaction = self.connection.transaction().map_err(|error| failure(&error))?;
+        work(&transaction)?;
+        transaction.commit().map_err(|error| failure(&error))
+    }
+
     pub(super) fn touch(
         &mut self,
         used: &[(TokenId, Timestamp)],
@@ -125,7 +137,7 @@ impl Writer {
     }
 }
 
-fn touch_tokens(connection: &Connection, used: &[(TokenId, Timestamp)]) -> rusqlite::Result<()> {
+pub(super) fn touch_tokens(connection: &Connection, used: &[(TokenId, Timestamp)]) -> rusqlite::Result<()> {
     let mut statement = connection
         .prepare_cached("UPDATE tokens SET last_used_at = max(ifnull(last_used_at, 0), ?2) WHERE id = ?1")?;
     for (id, at) in used {
@@ -135,7 +147,10 @@ fn touch_tokens(connection: &Connection, used: &[(TokenId, Timestamp)]) -> rusql
 }
 
 /// Never is NULL, and the greater of an instant and NULL would be NULL: so each stands in for the other.
-fn touch_members(connection: &Connection, present: &[(MemberId, Presence)]) -> rusqlite::Result<()> {
+pub(super) fn touch_members(
+    connection: &Connection,
+    present: &[(MemberId, Presence)],
+) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "UPDATE members SET
             last_seen_at = max(ifnull(last_seen_at, ?2), ifnull(?2, last_seen_at)),
@@ -270,6 +285,15 @@ fn write_rows(group: &mut Group<'_>, event: &Event) -> rusqlite::Result<()> {
             delete(group, "DELETE FROM tokens WHERE id = ?1", token.id.as_bytes())
         }
     }
+}
+
+/// Writes what comes from another store, as it is.
+pub(super) fn carried(connection: &Connection, items: &[Item]) -> rusqlite::Result<()> {
+    let mut group = Group::on(connection);
+    items.iter().try_for_each(|item| match item.written() {
+        Written::Rows(event) => write_rows(&mut group, &event),
+        Written::Log(change) => write_log(&mut group, change),
+    })
 }
 
 fn delete(group: &mut Group<'_>, sql: &'static str, id: &[u8; 12]) -> rusqlite::Result<()> {

@@ -14,7 +14,7 @@ use pollster::block_on;
 use tokio_postgres::NoTls;
 
 /// Nothing that is left behind here is worth a wait for a disk.
-const SETTINGS: &str = "-c listen_addresses= -c fsync=off -c max_connections=200 -c autovacuum=off";
+const SETTINGS: &str = "-c fsync=off -c max_connections=200 -c autovacuum=off";
 
 /// Starts a server, waits until the test process has ended, however it ended, and stops it and takes its directory away.
 const KEEPER: &str = r#"
@@ -24,8 +24,10 @@ read -r _
 rm -rf "$2"
 "#;
 
-struct Cluster {
+pub(crate) struct Cluster {
     sockets: PathBuf,
+    /// A part of the socket's name, also where nobody listens there.
+    port: u16,
     /// What it reads from ends with this process.
     _keeper: Child,
 }
@@ -37,14 +39,20 @@ static NUMBER: AtomicU32 = AtomicU32::new(0);
 pub(crate) struct Database {
     name: String,
     sockets: PathBuf,
+    port: u16,
 }
 
 impl Database {
     pub(crate) fn new() -> Option<Self> {
-        let cluster = CLUSTER.get_or_init(Cluster::start).as_ref()?;
+        let cluster =
+            CLUSTER.get_or_init(|| Cluster::start_at(5432, "-c listen_addresses=", |_| {})).as_ref()?;
+        Some(Self::on(cluster))
+    }
+
+    pub(crate) fn on(cluster: &Cluster) -> Self {
         let name = format!("case_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        sql_in(&cluster.sockets, "postgres", &format!("CREATE DATABASE {name}"));
-        Some(Self { name, sockets: cluster.sockets.clone() })
+        sql_in(&cluster.sockets, cluster.port, "postgres", &format!("CREATE DATABASE {name}"));
+        Self { name, sockets: cluster.sockets.clone(), port: cluster.port }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -53,7 +61,7 @@ impl Database {
 
     /// The socket of the server.
     pub(crate) fn socket(&self) -> PathBuf {
-        self.sockets.join(".s.PGSQL.5432")
+        self.sockets.join(format!(".s.PGSQL.{}", self.port))
     }
 
     pub(crate) fn address(&self) -> Address {
@@ -88,7 +96,7 @@ impl Database {
 
     /// Runs SQL past the store; gives back the first column of what it finds.
     pub(crate) fn sql(&self, sql: &str) -> Vec<String> {
-        sql_in(&self.sockets, &self.name, sql)
+        sql_in(&self.sockets, self.port, &self.name, sql)
     }
 
     /// Ends every other session on this database.
@@ -100,11 +108,11 @@ impl Database {
     }
 }
 
-fn sql_in(sockets: &Path, database: &str, sql: &str) -> Vec<String> {
+fn sql_in(sockets: &Path, port: u16, database: &str, sql: &str) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut config = tokio_postgres::Config::new();
-        config.host_path(sockets).user("postgres").dbname(database);
+        config.host_path(sockets).port(port).user("postgres").dbname(database);
         let (client, connection) = config.connect(NoTls).await.unwrap();
         tokio::spawn(connection);
         let answered = client.simple_query(sql).await.unwrap();
@@ -117,8 +125,9 @@ fn sql_in(sockets: &Path, database: &str, sql: &str) -> Vec<String> {
 }
 
 impl Cluster {
-    /// `None`, said aloud, where there is no PostgreSQL.
-    fn start() -> Option<Self> {
+    /// `None`, said aloud, where there is no PostgreSQL. What belongs into its directory besides is put there before it
+    /// starts.
+    pub(crate) fn start_at(port: u16, settings: &str, prepare: impl FnOnce(&Path)) -> Option<Self> {
         let Some(programs) = programs() else {
             left_out(
                 "PostgreSQL: scripts/test installs it (postgresql-15), or JETON_TEST_POSTGRES_BIN says where it is",
@@ -127,14 +136,8 @@ impl Cluster {
         };
         let directory = tempfile::tempdir().unwrap().keep();
         let data = directory.join("data");
-        if rustix::process::geteuid().is_root() {
-            // PostgreSQL does not run as root.
-            let [user, group] = ["-u", "-g"].map(|what| {
-                let told = Command::new("id").args([what, "postgres"]).output().unwrap();
-                String::from_utf8(told.stdout).unwrap().trim().parse().unwrap()
-            });
-            chown(&directory, Some(user), Some(group)).unwrap();
-        }
+        // PostgreSQL does not run as root.
+        give_away(&directory);
         let made = as_anyone(&programs.join("initdb"))
             .args([
                 "--auth=trust",
@@ -148,11 +151,12 @@ impl Cluster {
             .output()
             .unwrap();
         assert!(made.status.success(), "{made:?}");
+        prepare(&data);
         let mut keeper = as_anyone(Path::new("sh"))
             .args(["-c", KEEPER, "keeper"])
             .arg(&programs)
             .arg(&directory)
-            .arg(SETTINGS)
+            .arg(format!("{SETTINGS} -c port={port} {settings}"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -160,7 +164,18 @@ impl Cluster {
         let mut line = String::new();
         BufReader::new(keeper.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert_eq!(line, "started\n", "see {}", directory.join("log").display());
-        Some(Self { sockets: directory, _keeper: keeper })
+        Some(Self { sockets: directory, port, _keeper: keeper })
+    }
+}
+
+/// Makes a file the server's, where that is another user.
+pub(crate) fn give_away(path: &Path) {
+    if rustix::process::geteuid().is_root() {
+        let [user, group] = ["-u", "-g"].map(|what| {
+            let told = Command::new("id").args([what, "postgres"]).output().unwrap();
+            String::from_utf8(told.stdout).unwrap().trim().parse().unwrap()
+        });
+        chown(path, Some(user), Some(group)).unwrap();
     }
 }
 

@@ -48,15 +48,15 @@ fn a_node_is_seen_from_its_registration_until_it_is_struck_out() {
     assert_eq!(block_on(there.join(&two)), Ok(Joined::Registered));
     assert_eq!(beats(&tail(&here, &one, None, 0, 10)), [(one.id, 0, 0), (two.id, 0, 0)]);
     assert_eq!(beats(&tail(&here, &one, Some(beat(1, 7)), 0, 10)), [(one.id, 1, 7), (two.id, 0, 0)]);
-    let rows = block_on(there.nodes()).unwrap();
+    let rows = block_on(there.nodes()).unwrap().rows;
     assert_eq!((rows[0].name.as_str(), rows[0].address.as_str()), ("node 1", "127.0.0.1:8080"));
     assert!(rows[0].beat_at >= rows[0].joined_at);
 
     block_on(there.strike_out(one.id, Some(0))).unwrap();
-    assert_eq!(block_on(there.nodes()).unwrap().len(), 2, "it has beaten since");
+    assert_eq!(block_on(there.nodes()).unwrap().rows.len(), 2, "it has beaten since");
     block_on(there.strike_out(one.id, Some(1))).unwrap();
     block_on(there.strike_out(two.id, None)).unwrap();
-    assert_eq!(block_on(there.nodes()).unwrap(), []);
+    assert_eq!(block_on(there.nodes()).unwrap().rows, []);
     // Whoever was struck out while it slept is there again before it reads anything.
     assert_eq!(beats(&tail(&here, &one, Some(beat(2, 7)), 0, 10)), [(one.id, 2, 7)]);
 }
@@ -90,7 +90,7 @@ fn all_live_by_one_lease() {
     let longer = Node { lease: LEASE * 2, ..node(2) };
     assert_eq!(block_on(store.join(&node(1))), Ok(Joined::Registered));
     assert_eq!(block_on(store.join(&longer)), Ok(Joined::OtherLease(LEASE)));
-    assert_eq!(block_on(store.nodes()).unwrap().len(), 1);
+    assert_eq!(block_on(store.nodes()).unwrap().rows.len(), 1);
     // Nodes that have been silent for some leases are in nobody's way.
     database.sql("UPDATE nodes SET beat_at = beat_at - 21000");
     assert_eq!(block_on(store.join(&longer)), Ok(Joined::Registered));

@@ -448,7 +448,11 @@ mod tests {
             ("sqlite::memory:", None),
             ("postgres://me@host/jeton", Some("postgres://me@host/jeton")),
             ("postgresql://host/jeton?sslmode=disable", Some("postgresql://host/jeton?sslmode=disable")),
-            ("postgres://host/jeton?sslmode=require", None),
+            (
+                "postgres://host/jeton?sslmode=verify-full&sslrootcert=/ca.pem",
+                Some("postgres://host/jeton?sslmode=verify-full&sslrootcert=/ca.pem"),
+            ),
+            ("postgres://host/jeton?sslmode=maybe", None),
             ("postgres://host", None),
             ("here.db", None),
             ("", None),
