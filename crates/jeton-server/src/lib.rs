@@ -41,6 +41,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use jeton_service::Service;
 
 use crate::gate::Gate;
@@ -124,8 +125,13 @@ pub fn apps(service: Service, settings: Settings) -> Apps {
         .merge(launchdarkly::routes())
         .merge(operations::routes())
         .merge(verify::routes())
-        .fallback(operations::no_such_route)
-        .with_state(shared);
+        .fallback(operations::no_such_route);
+    let router = if shared.service.may_be_stale() {
+        router.layer(from_fn_with_state(Arc::clone(&shared), operations::say_its_age))
+    } else {
+        router
+    };
+    let router = router.with_state(shared);
     Apps {
         http: Edge::new(router, RequestIds::new(seed), Surfaces),
         // Ids that begin otherwise, so that no two requests are called the same.

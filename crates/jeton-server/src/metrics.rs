@@ -134,6 +134,15 @@ impl Shared {
         family("jeton_revision", "gauge", "The last change known.", &gauge(index.revision().number()));
         let streams = service.watches() as u64;
         family("jeton_streams", "gauge", "Streams that are open.", &gauge(streams));
+        if let Some(standing) = service.standing() {
+            let age = standing.age.map_or(u64::MAX, |age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+            let help = "How old what this node knows may be.";
+            family("jeton_knowledge_age_milliseconds", "gauge", help, &gauge(age));
+            let help = "Whether it has outlived its lease.";
+            family("jeton_lease_expired", "gauge", help, &gauge(standing.is_overdue.into()));
+            let others = standing.others as u64;
+            family("jeton_other_nodes", "gauge", "Other nodes that are registered.", &gauge(others));
+        }
         text.push_str("# EOF\n");
         text
     }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{AGE, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{Router, get};
 use jeton_core::refusal::Refusal;
@@ -44,7 +45,25 @@ async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = if ready { "ready" } else { "unavailable" };
     let revision = shared.service.index().revision().number();
-    reply(status, json!({ "status": word, "revision": revision }).to_string())
+    let mut body = json!({ "status": word, "revision": revision });
+    if let Some(age) = shared.service.standing().and_then(|standing| standing.age) {
+        body["ageMs"] = u64::try_from(age.as_millis()).unwrap_or(u64::MAX).into();
+    }
+    reply(status, body.to_string())
+}
+
+/// Says how old an answer may be that was made after the lease had passed (RFC 9111, section 5.1): where the operator chose
+/// such answers, whoever asked can still tell.
+pub(crate) async fn say_its_age(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    // Before it is made: it may be older by the time that takes, and is never younger.
+    let overdue = shared.service.standing().filter(|standing| standing.is_overdue);
+    let mut response = next.run(request).await;
+    if let Some(age) = overdue.and_then(|standing| standing.age) {
+        // Rounded up: nobody may take it for newer than it is.
+        let seconds = age.as_secs() + u64::from(age.subsec_nanos() > 0);
+        response.headers_mut().insert(AGE, HeaderValue::from(seconds));
+    }
+    response
 }
 
 /// The answer to a path that no surface has.

@@ -29,7 +29,7 @@ mod freshness;
 mod roll;
 mod turns;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -68,6 +68,17 @@ pub struct Membership {
     pub max_staleness: Duration,
 }
 
+/// How a node stands among the others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Standing {
+    /// How old what it knows may be: everything that was committed longer ago is known. `None` if nothing is.
+    pub age: Option<Duration>,
+    /// Whether its lease has passed, so that it answers nobody, or, if the operator chose so, with what may be out of date.
+    pub is_overdue: bool,
+    /// How many others are registered.
+    pub others: usize,
+}
+
 /// A node of a cluster.
 pub(crate) struct Cluster {
     store: Arc<dyn SharedStore>,
@@ -80,6 +91,8 @@ pub(crate) struct Cluster {
     acknowledgements: Acknowledgements,
     /// One turn at a time.
     pulse: Mutex<Pulse>,
+    /// How many others the last look showed.
+    others: AtomicUsize,
     /// The last turn failed.
     lost: AtomicBool,
     /// It can't go on from what it knows.
@@ -123,13 +136,14 @@ impl Cluster {
         Self {
             store,
             memory,
+            freshness: Freshness::of(membership.node.lease),
             membership,
             monotonic,
             clock,
-            freshness: Freshness::default(),
             turns: Turns::default(),
             acknowledgements: Acknowledgements::default(),
             pulse: Mutex::default(),
+            others: AtomicUsize::new(0),
             lost: AtomicBool::new(false),
             astray: AtomicBool::new(false),
             ended: AtomicBool::new(false),
@@ -144,9 +158,23 @@ impl Cluster {
         }
     }
 
+    pub(crate) fn may_be_stale(&self) -> bool {
+        !self.membership.max_staleness.is_zero()
+    }
+
     /// By how much the lease has passed, if it has.
-    pub(crate) fn overdue(&self) -> Option<Duration> {
+    fn overdue(&self) -> Option<Duration> {
         self.freshness.overdue(self.monotonic.elapsed())
+    }
+
+    /// How this node stands among the others.
+    pub(crate) fn standing(&self) -> Standing {
+        let others = self.others.load(Ordering::SeqCst);
+        Standing {
+            age: self.freshness.age(self.monotonic.elapsed()),
+            is_overdue: self.overdue().is_some(),
+            others,
+        }
     }
 
     /// Waits until everything is known that had been committed anywhere when this was called.
@@ -239,10 +267,11 @@ impl Cluster {
             if let Some(beat) = beat {
                 pulse.begun = Some(begun);
                 pulse.reported = beat.revision;
-                self.freshness.renew(begun, node.lease);
+                self.freshness.renew(begun);
             }
             let now = self.monotonic.elapsed();
             pulse.look(node, &tail, now);
+            self.others.store(tail.nodes.iter().filter(|row| row.node != node.id).count(), Ordering::SeqCst);
             // What this very answer shows to be known there and here, and not what was committed elsewhere meanwhile.
             let shown = tail.changes.last().map_or(Revision::ZERO, |change| change.revision);
             self.acknowledgements.after_look(asked, now, shown, &pulse.roll, node.lease);

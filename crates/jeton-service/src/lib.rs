@@ -47,7 +47,7 @@ use feed::Feed;
 use last_used::LastUsed;
 use sequence::Sequence;
 
-pub use cluster::Membership;
+pub use cluster::{Membership, Standing};
 pub use error::{Error, Failure};
 pub use jeton_core::rule::Founding;
 pub use jeton_index::roster::Start;
@@ -107,6 +107,16 @@ impl Service {
     /// Whether changes are taken and questions answered: the committer runs, and this node is fresh.
     pub fn is_ready(&self) -> bool {
         self.inner.committer.is_running() && self.require_fresh().is_ok()
+    }
+
+    /// How this node stands among the others. `None` for a jeton that has its database to itself.
+    pub fn standing(&self) -> Option<Standing> {
+        self.inner.cluster.as_ref().map(|cluster| cluster.standing())
+    }
+
+    /// Whether this node may answer with what is out of date, because its operator chose so.
+    pub fn may_be_stale(&self) -> bool {
+        self.inner.cluster.as_ref().is_some_and(|cluster| cluster.may_be_stale())
     }
 
     /// Whether this node of a cluster knows what it can't go on from, and has to be started again.

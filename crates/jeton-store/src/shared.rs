@@ -132,6 +132,8 @@ pub struct NodeRow {
 pub struct Nodes {
     /// Every node that is registered.
     pub rows: Vec<NodeRow>,
+    /// The last revision of all.
+    pub head: Revision,
     /// The lease that they live by. `None` if there never was a node.
     pub lease: Option<Duration>,
     /// The database's clock.

@@ -86,7 +86,7 @@ impl SharedStore for Unreliable {
         Box::pin(async move {
             self.check()?;
             let rows = self.registry.rows().values().cloned().collect();
-            Ok(Nodes { rows, lease: None, now: self.registry.clock.now() })
+            Ok(Nodes { rows, head: Revision::ZERO, lease: None, now: self.registry.clock.now() })
         })
     }
 }

@@ -222,19 +222,48 @@ async fn law_09_a_node_that_cannot_prove_that_it_is_fresh_says_so_on_every_surfa
     jeton.send("GET", "/readyz", &[], "").await.expect(200);
 }
 
-/// What an operator gets who prefers old answers to none.
+/// What an operator gets who prefers old answers to none: they say how old they may be.
 #[tokio::test]
 async fn a_node_may_be_told_to_answer_for_longer() {
     let mut cluster = Cluster::with_staleness(LEASE * 2);
     let node = cluster.join().await;
     let (_, secret) = create(&node, &[&node]).await;
+    let age = async || {
+        let headers = [("authorization", &*secret), ("x-forwarded-uri", "/"), ("x-forwarded-method", "GET")];
+        let reply = node.jeton.send("GET", "/verify/x-forwarded", &headers, "").await;
+        let age = reply.headers.get("age").map(|age| age.to_str().unwrap().to_owned());
+        (reply.status.as_u16(), age)
+    };
+    node.turn();
     node.way.set_broken(true);
-    cluster.time.advance(LEASE * 2);
-    assert_eq!(ask(&node.jeton, &secret).await, 200);
-    cluster.time.advance(LEASE);
-    assert_eq!(ask(&node.jeton, &secret).await, 503);
+    assert_eq!(age().await, (200, None));
+    cluster.time.advance(LEASE + LEASE / 2);
+    assert_eq!(age().await, (200, Some("2".to_owned())));
+    cluster.time.advance(LEASE + LEASE / 2);
+    assert_eq!(age().await, (503, Some("3".to_owned())));
     node.way.set_broken(false);
     node.turn();
+    assert_eq!(age().await, (200, None));
+}
+
+#[tokio::test]
+async fn a_node_says_how_it_stands() {
+    let mut cluster = Cluster::new();
+    let (one, two) = (cluster.join().await, cluster.join().await);
+    one.turn();
+    cluster.time.advance(LEASE / 2);
+    let ready = one.jeton.send("GET", "/readyz", &[], "").await.expect(200);
+    assert_eq!(String::from_utf8_lossy(&ready.body), r#"{"ageMs":500,"revision":3,"status":"ready"}"#);
+    let metrics = async |node: &InCluster| {
+        let reply = node.jeton.send("GET", "/metrics", &[], "").await.expect(200);
+        let text = String::from_utf8_lossy(&reply.body).into_owned();
+        let ours = ["jeton_knowledge_age_milliseconds ", "jeton_lease_expired ", "jeton_other_nodes "];
+        ours.map(|name| text.lines().find_map(|line| line.strip_prefix(name)).unwrap().to_owned())
+    };
+    assert_eq!(metrics(&one).await, ["500", "0", "1"]);
+    cluster.time.advance(LEASE);
+    assert_eq!(metrics(&one).await, ["1500", "1", "1"]);
+    two.turn();
 }
 
 /// What was done at one node is seen by whoever is sent to another one next.

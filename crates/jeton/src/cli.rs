@@ -41,6 +41,11 @@ pub(crate) enum Task {
     },
     /// Move everything into another database.
     Migrate(Move),
+    /// Show who shares the database.
+    NodeList {
+        /// For scripts.
+        json: bool,
+    },
     /// Ask a running server whether it is ready.
     Healthcheck,
     /// Ask a running server for something, as one with a token.
@@ -84,6 +89,10 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<(Task, 
         "migrate" => {
             let mut text = |name| matches.remove_one(name).expect("clap was told that it is required");
             Task::Migrate(Move { from: text("from"), to: text("to") })
+        }
+        "node" => {
+            matches = matches.remove_subcommand().expect("clap was told that there has to be one").1;
+            Task::NodeList { json: matches.get_flag("json") }
         }
         "healthcheck" => Task::Healthcheck,
         "policy" => {
@@ -148,7 +157,7 @@ pub(crate) fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
-        .subcommands([serve(), config(), recover(), check(), backup(), migrate(), healthcheck()])
+        .subcommands([serve(), config(), recover(), check(), backup(), migrate(), node(), healthcheck()])
         .subcommands(client::commands())
         .subcommands([policy(), route(), bench(), completions(), man()])
 }
@@ -254,6 +263,27 @@ fn healthcheck() -> Command {
             .about("Ask the server that listens at the configured address whether it is ready"),
         setting::FOR_ADDRESS,
         "jeton healthcheck --listen 127.0.0.1:8080",
+    )
+}
+
+fn node() -> Command {
+    let json = Arg::new("json")
+        .long("json")
+        .action(clap::ArgAction::SetTrue)
+        .help("An array of objects, for scripts");
+    let list = with_settings(
+        Command::new("list")
+            .about("Show every server that shares the database: how far it has followed, when it last beat")
+            .arg(json),
+        setting::FOR_DATABASE,
+        "jeton node list --database postgres://jeton@db/jeton
+
+fresh: it has beaten within the lease, and answers. silent: it has not, so it answers nobody. gone: for some leases; it is
+struck out after an hour.",
+    );
+    with_example(
+        Command::new("node").about("Look at a cluster").subcommand_required(true).subcommand(list),
+        "jeton node list --database postgres://jeton@db/jeton",
     )
 }
 

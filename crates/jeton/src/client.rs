@@ -25,7 +25,6 @@ mod profile;
 mod refusal;
 mod role;
 mod session;
-mod show;
 mod token;
 mod transport;
 mod watch;

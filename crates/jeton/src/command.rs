@@ -8,6 +8,7 @@ pub(crate) mod config_check;
 pub(crate) mod healthcheck;
 pub(crate) mod man;
 pub(crate) mod migrate;
+pub(crate) mod node;
 pub(crate) mod policy;
 pub(crate) mod recover;
 pub(crate) mod route;

@@ -25,6 +25,7 @@ mod logging;
 mod pinned;
 mod private_file;
 mod progress;
+mod show;
 mod signals;
 mod system;
 mod tls;
@@ -73,6 +74,7 @@ fn run(task: Task, flags: Flags) -> Result<(), Fault> {
         Task::Check { secret } => command::check::run(&load()?, secret),
         Task::Backup { to } => command::backup::run(&load()?, &to),
         Task::Migrate(moving) => moving.run(),
+        Task::NodeList { json } => command::node::list(&load()?, json),
         Task::Healthcheck => command::healthcheck::run(&load()?),
         // These heed none of a server's settings.
         Task::Policy(look) => look.run(),

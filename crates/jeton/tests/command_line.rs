@@ -37,9 +37,9 @@ fn help(command: &[String]) -> String {
 fn the_help_of_every_command_has_an_example_that_is_one() {
     let commands = commands();
     let names: Vec<_> = commands.iter().map(|command| command.join(" ")).collect();
-    let expected = "/serve/config/recover/check/backup/migrate/healthcheck/login/logout/token/member/role/explain/watch/policy\
+    let expected = "/serve/config/recover/check/backup/migrate/node/healthcheck/login/logout/token/member/role/explain/watch/policy\
                     /route/bench/completions/man\
-                    /config check\
+                    /config check/node list\
                     /token list/token create/token get/token rename/token rotate/token revoke\
                     /member list/member get/member me/member add/member set-role/member remove\
                     /role list/role get/role create/role edit/role delete\

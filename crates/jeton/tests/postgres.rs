@@ -50,3 +50,30 @@ fn commands_know_what_is_not_theirs() {
     let masked = checked.lines().any(|line| line.starts_with("# database = \"********\""));
     assert!(masked && !checked.contains("hunter2"), "{checked}");
 }
+
+/// The database tells it, also when no server answers.
+#[test]
+fn a_cluster_can_be_looked_at() {
+    let Some(database) = Database::new() else { return };
+    let dir = tempdir().unwrap();
+    let list = |more: &[&str]| run(jeton(&["node", "list"]).args(more).env(URL, database.url())).success();
+    assert_eq!(list(&[]), "no node is registered\n");
+    let node = |name: &str| {
+        Server::start_with(serve(dir.path()).env(URL, database.url()).env("JETON_NODE_NAME", name))
+    };
+    let (one, two) = (node("one"), node("two"));
+    let shown = list(&[]);
+    let words: Vec<Vec<&str>> = shown.lines().map(|line| line.split_whitespace().collect()).collect();
+    let states: Vec<_> = words[1..3].iter().map(|row| (row[0], row[2], row[3])).collect();
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(states, [("one", version, "fresh"), ("two", version, "fresh")], "{shown}");
+    assert!(shown.ends_with("lease 1000 ms, last revision 3\n"), "{shown}");
+    let json: serde_json::Value = serde_json::from_str(&list(&["--json"])).unwrap();
+    assert_eq!((&json[1]["name"], &json[1]["leaseMs"]), (&"two".into(), &1000.into()), "{json}");
+    two.stop();
+    let left: serde_json::Value = serde_json::from_str(&list(&["--json"])).unwrap();
+    assert_eq!(left.as_array().unwrap().len(), 1, "one that ends leaves: {left}");
+    one.stop();
+    let embedded = run(jeton(&["node", "list", "--data-dir"]).arg(dir.path())).error();
+    assert!(embedded.0.contains("belongs to one server alone") && embedded.1 == 1, "{embedded:?}");
+}

@@ -11,6 +11,7 @@ use tokio_postgres::types::ToSql;
 use super::Address;
 use super::ground::lock_head;
 use super::news::Ears;
+use super::read::HEAD;
 use super::row::{bytes, change_from, instant, revision};
 use super::session::{ReadError, Session};
 use super::write::revision_number;
@@ -154,7 +155,9 @@ pub(super) async fn all(session: &Session) -> Result<Nodes, ReadError> {
     let lease = session.query(LEASE, &[]).await?;
     let lease = lease.first().map(|row| bytes(row, 0).map(u64::from_be_bytes)).transpose()?;
     let rows = session.query(NODES, &[]).await?;
+    let head = session.query(HEAD, &[]).await?;
     Ok(Nodes {
+        head: revision(head.first().ok_or_else(|| unreadable("database without a last revision"))?, 0)?,
         rows: rows.iter().map(node_from).collect::<Result<_, _>>()?,
         lease: lease.map(Duration::from_millis),
         now: clock(&session.query(CLOCK, &[]).await?)?,

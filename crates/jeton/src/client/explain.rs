@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use super::arguments::{asking, encode, given, id, must, required, text};
 use super::session::Session;
-use super::show::{self, clean};
 use super::transport::Call;
 use crate::command::print;
 use crate::fault::Fault;
+use crate::show::{self, clean};
 
 const EXAMPLE: &str = "jeton explain createAccessToken service-token/new";
 

@@ -12,13 +12,13 @@ use super::ask;
 use super::profile::{self, Profile};
 use super::refusal;
 use super::session::Session;
-use super::show::clean;
 use super::token::Token;
 use super::transport::{Call, Transport};
 use crate::cli;
 use crate::command::print;
 use crate::config::setting;
 use crate::fault::Fault;
+use crate::show::clean;
 
 /// Where `jeton serve` listens if it is told nothing.
 const USUAL: &str = "http://127.0.0.1:8080";

@@ -8,11 +8,11 @@ use serde_json::{Map, Value, json};
 use super::arguments::{asking, encode, given, must, noun, page, paging, required, several, text, yes};
 use super::ask;
 use super::session::Session;
-use super::show::{self, clean, or_dash};
 use super::transport::Call;
 use super::when;
 use crate::command::print;
 use crate::fault::Fault;
+use crate::show::{self, clean, or_dash};
 
 const LIST: &str = "jeton member list";
 

@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::access::Source;
 use super::address::Address;
-use super::show::clean;
 use super::transport::Answer;
 use crate::fault::Fault;
+use crate::show::clean;
 
 /// A refusal, in the words of either API, or in those of jeton's own calls.
 #[derive(Default, Deserialize)]

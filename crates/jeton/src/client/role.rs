@@ -12,10 +12,10 @@ use super::arguments::{
 };
 use super::ask;
 use super::session::Session;
-use super::show::{self, clean, or_dash};
 use super::transport::Call;
 use crate::command::print;
 use crate::fault::Fault;
+use crate::show::{self, clean, or_dash};
 
 const LIST: &str = "jeton role list";
 

@@ -12,11 +12,11 @@ use super::arguments::{
 };
 use super::ask;
 use super::session::Session;
-use super::show::{self, clean, or_dash};
 use super::transport::{Answer, Call};
 use super::when::{self, When};
 use crate::command::print;
 use crate::fault::Fault;
+use crate::show::{self, clean, or_dash};
 
 const LIST: &str = "jeton token list";
 

@@ -16,9 +16,9 @@ use super::arguments::asking;
 use super::ask::say;
 use super::lines::Lines;
 use super::session::Session;
-use super::show::clean;
 use super::transport::Call;
 use crate::fault::Fault;
+use crate::show::clean;
 use change::Change;
 
 const EXAMPLE: &str = "jeton watch";

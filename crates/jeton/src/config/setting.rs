@@ -434,6 +434,9 @@ pub(crate) const FOR_ROUTES: &[&Setting] = &[&ROUTE_MAP];
 /// What a command heeds that only has to find the files.
 pub(crate) const FOR_FILES: &[&Setting] = &[&DATA_DIR, &DATABASE, &SERVER_KEY_FILE];
 
+/// What a command heeds that only has to find the database.
+pub(crate) const FOR_DATABASE: &[&Setting] = &[&DATA_DIR, &DATABASE];
+
 /// What a command heeds that opens the database.
 pub(crate) const FOR_STORAGE: &[&Setting] =
     &[&DATA_DIR, &DATABASE, &SERVER_KEY_FILE, &TOKEN_PREFIX, &LEASE, &LOG_LEVEL, &LOG_FORMAT];

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::clean;
-use crate::client::show::{Colour, in_colour};
+use crate::show::{Colour, in_colour};
 use crate::system::utc;
 
 /// Longer than this a value is not shown, since nobody would find the rest of the line behind it: policies, mostly.

@@ -1,4 +1,4 @@
-//! How answers look for people: tables as wide as their terminal, and texts that can do a terminal no harm.
+//! How results look for people: tables as wide as their terminal, and texts that can do a terminal no harm.
 
 use std::io::IsTerminal as _;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::fault::Fault;
 
 /// A text from elsewhere, without what a terminal would take for a command: names are written by others.
-pub(super) fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let harmful = |c: char| {
         // Those that change the direction of what follows hide as well as control characters do.
         c.is_control()
@@ -18,13 +18,13 @@ pub(super) fn clean(text: &str) -> String {
 }
 
 /// A text, or a dash where there is none.
-pub(super) fn or_dash(text: &str) -> String {
+pub(crate) fn or_dash(text: &str) -> String {
     if text.is_empty() { "-".to_owned() } else { clean(text) }
 }
 
 /// A table with a heading for each column, as wide as the terminal. Where that is too narrow for columns that can be read,
 /// each row becomes a [`sheet`].
-pub(super) fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
+pub(crate) fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
     let mut table = plain();
     let heading = |text: &&str| {
         let cell = Cell::new(text);
@@ -62,7 +62,7 @@ const NARROWEST: u16 = 11;
 const GAP: u16 = 2;
 
 /// One thing: what is known of it, line by line. What is empty is left out.
-pub(super) fn sheet(lines: &[(&str, String)]) -> String {
+pub(crate) fn sheet(lines: &[(&str, String)]) -> String {
     let mut table = plain();
     for (name, value) in lines.iter().filter(|(_, value)| !value.is_empty()) {
         let name = Cell::new(name);
@@ -92,7 +92,7 @@ fn colours() -> bool {
 }
 
 /// A word in a colour, for those who stand out of tables. Unlike a table it has to look for itself who reads.
-pub(super) fn in_colour(word: &str, colour: Colour) -> String {
+pub(crate) fn in_colour(word: &str, colour: Colour) -> String {
     if colours() && std::io::stdout().is_terminal() {
         format!("\u{1b}[{}m{word}\u{1b}[0m", colour as u8)
     } else {
@@ -102,7 +102,7 @@ pub(super) fn in_colour(word: &str, colour: Colour) -> String {
 
 /// What happened, at a glance: as terminals number it (ECMA-48, section 8.3.117).
 #[derive(Clone, Copy)]
-pub(super) enum Colour {
+pub(crate) enum Colour {
     /// Something is gone.
     Red = 31,
     /// Something new is there.
@@ -112,19 +112,19 @@ pub(super) enum Colour {
 }
 
 /// A policy, for people who know its language.
-pub(super) fn policy(policy: &Value) -> String {
+pub(crate) fn policy(policy: &Value) -> String {
     let text = serde_json::to_string_pretty(policy).unwrap_or_default();
     text.lines().map(clean).collect::<Vec<_>>().join("\n")
 }
 
 /// The server's JSON, as it came.
-pub(super) fn json(body: &[u8]) -> Result<(), Fault> {
+pub(crate) fn json(body: &[u8]) -> Result<(), Fault> {
     let text = String::from_utf8_lossy(body);
     if text.is_empty() { Ok(()) } else { crate::command::print(&format!("{}\n", text.trim_end())) }
 }
 
 /// What stands below a list: how much of it was shown, and how to see more. `what` is one of them, in a word.
-pub(super) fn footer(
+pub(crate) fn footer(
     what: &str,
     offset: u64,
     shown: usize,
