@@ -45,10 +45,17 @@ impl LastUsed {
     /// Begins with what the store holds.
     pub(crate) fn new(stored: Vec<(MemberId, Presence)>) -> Self {
         let it = Self { tokens: Places::default(), members: Places::default() };
-        for (member, presence) in stored {
-            it.members.of(member.as_bytes()).written.insert(member, presence);
-        }
+        it.learn(stored);
         it
+    }
+
+    /// Takes in what the store holds: also what other nodes have written there.
+    pub(crate) fn learn(&self, stored: Vec<(MemberId, Presence)>) {
+        for (member, presence) in stored {
+            let mut members = self.members.of(member.as_bytes());
+            let written = members.written.entry(member).or_default();
+            *written = written.merged(presence);
+        }
     }
 
     /// A token is used now. Its owner is seen with it, unless the token is nobody.

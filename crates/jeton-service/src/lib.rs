@@ -173,7 +173,8 @@ impl Service {
         }
     }
 
-    /// Writes down when tokens were last used and members last here. To be called every few seconds, and before the end.
+    /// Writes down when tokens were last used and members last here, and learns in a cluster whom other nodes have seen. To be
+    /// called every few seconds, and before the end.
     ///
     /// # Errors
     /// If the database fails; what could not be written is kept for the next time.
@@ -182,6 +183,12 @@ impl Service {
         if !batch.is_empty() {
             self.inner.store.touch(&batch.tokens, &batch.members).await?;
             self.inner.last_used.written(batch);
+        }
+        if self.inner.cluster.is_some() {
+            // More than the time between two calls, so that what another node was slow to write is not missed.
+            const LATELY: i64 = 60_000;
+            let since = Timestamp::from_millis(self.now().as_millis() - LATELY);
+            self.inner.last_used.learn(self.inner.store.presences(Some(since)).await?);
         }
         Ok(())
     }

@@ -102,7 +102,7 @@ impl Parts {
         let index = Arc::new(index);
         let feed = Arc::new(Feed::start(index.revision())?);
         let memory = Arc::new(Memory::new(Arc::clone(&index), Arc::clone(&feed), last));
-        Ok(Self { index, feed, memory, last_used: LastUsed::new(store.presences().await?) })
+        Ok(Self { index, feed, memory, last_used: LastUsed::new(store.presences(None).await?) })
     }
 }
 

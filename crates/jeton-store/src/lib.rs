@@ -83,8 +83,8 @@ pub trait Store: Send + Sync {
         present: &'a [(MemberId, Presence)],
     ) -> Answer<'a, ()>;
 
-    /// When members were last here, in every account: of those who ever were, in any order.
-    fn presences(&self) -> Answer<'_, Vec<(MemberId, Presence)>>;
+    /// When members were last here, in every account: of those who were since this instant, or ever, in any order.
+    fn presences(&self, since: Option<Timestamp>) -> Answer<'_, Vec<(MemberId, Presence)>>;
 
     /// Binds the database to a server key by its fingerprint. `true` if it is bound to this one, now or already.
     fn bind_key(&self, fingerprint: [u8; 32]) -> Answer<'_, bool>;

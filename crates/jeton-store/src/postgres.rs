@@ -241,9 +241,9 @@ impl Store for Postgres {
         })
     }
 
-    fn presences(&self) -> Answer<'_, Vec<(MemberId, Presence)>> {
-        self.run(|shared| async move {
-            shared.readers.read(move |session| Box::pin(read::presences(session))).await
+    fn presences(&self, since: Option<Timestamp>) -> Answer<'_, Vec<(MemberId, Presence)>> {
+        self.run(move |shared| async move {
+            shared.readers.read(move |session| Box::pin(read::presences(session, since))).await
         })
     }
 

@@ -220,8 +220,8 @@ impl Store for Sqlite {
         })
     }
 
-    fn presences(&self) -> Answer<'_, Vec<(MemberId, Presence)>> {
-        ready(move || self.read(read::presences))
+    fn presences(&self, since: Option<Timestamp>) -> Answer<'_, Vec<(MemberId, Presence)>> {
+        ready(move || self.read(|connection| read::presences(connection, since)))
     }
 
     fn bind_key(&self, fingerprint: [u8; 32]) -> Answer<'_, bool> {

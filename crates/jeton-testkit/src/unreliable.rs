@@ -177,10 +177,10 @@ impl Store for Unreliable {
         })
     }
 
-    fn presences(&self) -> Answer<'_, Vec<(MemberId, Presence)>> {
+    fn presences(&self, since: Option<Timestamp>) -> Answer<'_, Vec<(MemberId, Presence)>> {
         Box::pin(async move {
             self.check()?;
-            self.inner.presences().await
+            self.inner.presences(since).await
         })
     }
 

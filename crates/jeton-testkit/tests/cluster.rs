@@ -246,6 +246,25 @@ async fn a_node_may_be_told_to_answer_for_longer() {
     assert_eq!(age().await, (200, None));
 }
 
+/// The latest instant counts, whichever node saw it.
+#[tokio::test]
+async fn what_was_used_at_one_node_is_known_at_another_after_a_while() {
+    let mut cluster = Cluster::new();
+    let (one, two) = (cluster.join().await, cluster.join().await);
+    let owner = one.jeton.owner.clone();
+    cluster.clock.advance(Duration::from_mins(5));
+    one.turn();
+    two.turn();
+    assert_eq!(ask(&one.jeton, &owner.secret).await, 200);
+    let seen = one.jeton.service.now().as_millis();
+    one.jeton.service.flush_last_used().await.unwrap();
+    two.jeton.service.flush_last_used().await.unwrap();
+    let path = format!("/api/v2/members/{}", owner.id);
+    let member = among(&[&two], two.jeton.call(&owner.secret, "GET", &path, None)).await.expect(200);
+    let text = String::from_utf8_lossy(&member.body).into_owned();
+    assert!(text.contains(&format!("\"_lastSeen\":{seen}")), "{seen} {text}");
+}
+
 #[tokio::test]
 async fn a_node_says_how_it_stands() {
     let mut cluster = Cluster::new();

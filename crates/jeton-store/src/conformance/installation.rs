@@ -19,7 +19,7 @@ pub(super) async fn a_new_store_is_empty(store: &dyn Store) {
     assert_eq!(State::of_snapshot(store).await, State::default());
     assert_eq!(store.changes(Revision::ZERO, 10).await.unwrap(), []);
     assert_eq!(store.members_by_email("owner@example.com").await.unwrap(), []);
-    assert_eq!(store.presences().await.unwrap(), []);
+    assert_eq!(store.presences(None).await.unwrap(), []);
     let mut draw = Draw::new(1);
     let (account, ids) = (draw.account(), [draw.token(), draw.token()]);
     assert_eq!(store.token(account, ids[0]).await.unwrap(), None);
@@ -96,7 +96,7 @@ pub async fn a_backup_is_a_copy_of_one_moment(
     assert_eq!(State::of_snapshot(&*copy).await, state);
     assert_eq!(copy.changes(Revision::ZERO, 1000).await.unwrap(), log);
     assert_eq!(copy.token(bench.account, used.id).await.unwrap(), touched);
-    assert_eq!(copy.presences().await.unwrap(), [(bench.owner.id, here)]);
+    assert_eq!(copy.presences(None).await.unwrap(), [(bench.owner.id, here)]);
     assert_eq!(copy.token(bench.account, later.id).await.unwrap(), None);
     assert!(!copy.bind_key([8; 32]).await.unwrap(), "the copy is bound to the same key");
 

@@ -103,7 +103,7 @@ fn presence(seen: Option<i64>, login: Option<i64>) -> Presence {
 pub(super) async fn a_presence_never_goes_backwards(store: &dyn Store) {
     let mut bench = Bench::set_up(store, 64).await;
     let (here, never) = (bench.member().await, bench.draw.member());
-    let known = async |store: &dyn Store| store.presences().await.unwrap();
+    let known = async |store: &dyn Store| store.presences(None).await.unwrap();
     assert_eq!(known(store).await, [], "nobody was ever here");
     let steps = [
         ((None, None), None),
@@ -123,6 +123,9 @@ pub(super) async fn a_presence_never_goes_backwards(store: &dyn Store) {
     let batch = [(here.id, 50), (never, 60), (here.id, 40)];
     store.touch(&[], &batch.map(|(id, at)| (id, presence(Some(at), None)))).await.unwrap();
     assert_eq!(known(store).await, [(here.id, presence(Some(50), Some(32)))]);
+    let since = async |at| store.presences(Some(Timestamp::from_millis(at))).await.unwrap();
+    assert_eq!(since(50).await, known(store).await);
+    assert_eq!(since(51).await, [], "nobody was here since");
 }
 
 pub(super) async fn a_presence_is_no_change(store: &dyn Store) {
@@ -137,5 +140,9 @@ pub(super) async fn a_presence_is_no_change(store: &dyn Store) {
     let after = Member { name: "Renamed".to_owned(), ..member.clone() };
     let revision = bench.write(Event::MemberChanged { before: member.clone(), after }).await.revision;
     assert_eq!(revision, before.0.revision.next(), "being here takes no revision");
-    assert_eq!(store.presences().await.unwrap(), [(member.id, here)], "and a change of the member leaves it");
+    assert_eq!(
+        store.presences(None).await.unwrap(),
+        [(member.id, here)],
+        "and a change of the member leaves it"
+    );
 }

@@ -4,6 +4,7 @@ use jeton_core::change::{Change, Revision};
 use jeton_core::id::{AccountId, MemberId, TokenId};
 use jeton_core::member::Member;
 use jeton_core::snapshot::Record;
+use jeton_core::timestamp::Timestamp;
 use tokio::sync::mpsc::Sender;
 use tokio_postgres::Row;
 
@@ -40,7 +41,7 @@ pub(super) const CHANGES: &str =
     "SELECT revision, at, account, actor_token, actor_member, event, before, after
     FROM changes WHERE revision > $1 ORDER BY revision LIMIT $2";
 const PRESENCES: &str = "SELECT id, last_seen_at, last_login_at FROM members
-    WHERE last_seen_at IS NOT NULL OR last_login_at IS NOT NULL";
+    WHERE last_seen_at >= $1 OR last_login_at >= $1";
 
 /// Rows of a snapshot that are asked for at once: few enough for any memory, many enough that the ways between don't count.
 const PAGE: i64 = 4096;
@@ -80,11 +81,15 @@ pub(super) async fn members_by_email(session: &Session, email: &str) -> Result<V
     Ok(rows.iter().map(member_from).collect::<Result<_, _>>()?)
 }
 
-pub(super) async fn presences(session: &Session) -> Result<Vec<(MemberId, Presence)>, ReadError> {
+pub(super) async fn presences(
+    session: &Session,
+    since: Option<Timestamp>,
+) -> Result<Vec<(MemberId, Presence)>, ReadError> {
     let presence = |row: &Row| -> Result<_, StoreError> {
         Ok((MemberId::from_bytes(super::row::bytes(row, 0)?), presence_from(row, 1)?))
     };
-    let rows = session.query(PRESENCES, &[]).await?;
+    let since = since.map_or(i64::MIN, Timestamp::as_millis);
+    let rows = session.query(PRESENCES, &[&since]).await?;
     Ok(rows.iter().map(presence).collect::<Result<_, _>>()?)
 }
 

@@ -4,6 +4,7 @@ use jeton_core::change::{Change, Revision};
 use jeton_core::id::{AccountId, MemberId, TokenId};
 use jeton_core::member::Member;
 use jeton_core::snapshot::Record;
+use jeton_core::timestamp::Timestamp;
 use rusqlite::types::{FromSqlResult, ValueRef};
 use rusqlite::{Connection, Row, params};
 
@@ -93,11 +94,15 @@ fn members(
     Ok(found)
 }
 
-pub(super) fn presences(connection: &Connection) -> Result<Vec<(MemberId, Presence)>, StoreError> {
-    let sql = "SELECT id, last_seen_at, last_login_at FROM members
-        WHERE last_seen_at IS NOT NULL OR last_login_at IS NOT NULL";
+pub(super) fn presences(
+    connection: &Connection,
+    since: Option<Timestamp>,
+) -> Result<Vec<(MemberId, Presence)>, StoreError> {
+    let sql =
+        "SELECT id, last_seen_at, last_login_at FROM members WHERE last_seen_at >= ?1 OR last_login_at >= ?1";
+    let since = since.map_or(i64::MIN, Timestamp::as_millis);
     let mut found = Vec::new();
-    each_row(connection, sql, params![], |row| {
+    each_row(connection, sql, params![since], |row| {
         found.push((MemberId::from_bytes(bytes(row, 0)?), presence_from(row, 1)?));
         Ok(())
     })?;

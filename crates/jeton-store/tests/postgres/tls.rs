@@ -119,7 +119,7 @@ fn open(database: &Database, url: &str) -> Result<bool, String> {
         }
     };
     // Readers connect by themselves.
-    block_on(store.presences()).unwrap();
+    block_on(store.presences(None)).unwrap();
     let sessions = database.sql(
         "SELECT ssl::text FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
          WHERE datname = current_database() AND application_name = 'jeton'",

@@ -55,7 +55,7 @@ fn an_older_database_tells_when_members_were_last_here() {
          DELETE FROM migrations WHERE number > 2",
     );
 
-    let found = block_on(place.open().presences()).unwrap();
+    let found = block_on(place.open().presences(None)).unwrap();
     assert_eq!(found, [(member.id, Presence { last_seen_at, last_login_at })]);
 }
 
