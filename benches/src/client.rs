@@ -1,6 +1,6 @@
 //! One connection, asked one thing at a time: for set-up, for checks, and where each answer's time matters.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -33,7 +33,11 @@ impl Client {
         let mut filled = 0;
         let mut head = None;
         loop {
-            let count = self.stream.read(&mut self.buffer[filled..])?;
+            let count = match self.stream.read(&mut self.buffer[filled..]) {
+                // A signal, which whoever takes turns will hear of.
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                read => read?,
+            };
             if count == 0 {
                 return Err("the server hung up, or its answer is longer than any that was asked for".into());
             }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::io::Errno;
 
 use crate::spread;
 use crate::{Fallible, interrupt, machine};
@@ -195,7 +196,12 @@ impl Load {
                 break;
             }
             events.clear();
-            epoll::wait(&self.poll, spare_capacity(&mut events), Some(&self.patience(now, end).try_into()?))?;
+            let patience = self.patience(now, end).try_into()?;
+            match epoll::wait(&self.poll, spare_capacity(&mut events), Some(&patience)) {
+                // A signal, which will have been heard of by the next look.
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
             for event in &events {
                 let data = event.data.u64();
                 self.traffic[(data >> 32) as usize].hear((data & 0xffff_ffff) as usize, end)?;

@@ -1,6 +1,7 @@
 //! What everybody can measure: a verification in the process and on every surface, each beside its floor.
 
 use std::fs;
+use std::io::{Write as _, stderr};
 use std::path::PathBuf;
 
 use crate::figure::Report;
@@ -42,6 +43,8 @@ impl Overview {
             ..Options::default()
         };
         machine::describe(&options, &self.jeton)?;
+        let takes = if self.quick { "some seconds" } else { "about a minute" };
+        writeln!(stderr(), "takes    {takes}; Ctrl-C stops it, and leaves nothing behind")?;
         machine::pin_to(machine::Core::Load)?;
         let mut report = Report::new(self.json);
         verify::overview(&options, &mut report)?;

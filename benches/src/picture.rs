@@ -1,4 +1,5 @@
-//! A picture of the ratios: a bar for each figure that stands beside a floor, and a mark where its goal is.
+//! A picture of the ratios: a bar for each figure that stands beside a floor and is the better the less it is, and a mark
+//! where its goal is. Rates are left out: they say what the processor times say, the other way round.
 
 use std::fmt::Write as _;
 
@@ -7,18 +8,21 @@ use crate::figure::{Figure, Goal};
 const ROW: usize = 26;
 const LABELS: usize = 430;
 const BARS: usize = 420;
+/// The unit of what is the better the more it is.
+const PER_SECOND: &str = "/s";
 /// Ratios above this run out of the picture.
 const LARGEST: f64 = 3.0;
 
 /// SVG, readable on white and on black.
 pub(crate) fn drawn(figures: &[Figure]) -> String {
-    let shown: Vec<_> = figures.iter().filter(|figure| figure.ratio.is_some()).collect();
+    let shown: Vec<_> =
+        figures.iter().filter(|figure| figure.ratio.is_some() && figure.unit != PER_SECOND).collect();
     let (width, height) = (LABELS + BARS + 70, ROW * (shown.len() + 3));
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"13\" fill=\"#888\">\n\
-         <text x=\"10\" y=\"20\" font-weight=\"bold\">jeton beside the floor of the same machine: the line at 1 is the \
-         floor, a mark is a goal</text>\n"
+         <text x=\"10\" y=\"20\" font-weight=\"bold\">What jeton takes, beside the floor of the same machine: the line \
+         at 1 is the floor, shorter is better, a mark is a goal</text>\n"
     );
     for (at, figure) in shown.iter().enumerate() {
         row(&mut svg, figure, ROW * (at + 2));
@@ -74,9 +78,16 @@ mod tests {
         let figures = [
             Figure::plain("a < b", 3.0, "µs").beside(2.0, ratio).goal(Goal::RatioAtMost(1.25)),
             Figure::plain("alone", 1.0, "µs"),
+            Figure::plain("a rate", 1.0, "/s").beside(2.0, ratio),
         ];
         let svg = drawn(&figures);
         assert!(svg.contains("a &lt; b") && svg.contains(">1.50<") && svg.contains("#c0392b"), "{svg}");
-        assert!(svg.contains("#27ae60") && !svg.contains("alone") && svg.ends_with("</svg>\n"), "{svg}");
+        assert!(
+            svg.contains("#27ae60")
+                && !svg.contains("alone")
+                && !svg.contains("a rate")
+                && svg.ends_with("</svg>\n"),
+            "{svg}"
+        );
     }
 }

@@ -111,14 +111,14 @@ impl Installation {
         population::imagine(tokens, seed, population::mint()?, |proposal, secret| {
             revision = revision.next();
             match proposal.at_revision(revision).event {
-                Event::MemberAdded { member } => index.load(Record::Member(member)),
-                Event::RoleDefined { role } => index.load(Record::Role(role)),
+                Event::MemberAdded { member } => index.load([Record::Member(member)]),
+                Event::RoleDefined { role } => index.load([Record::Role(role)]),
                 Event::TokenIssued { token } => {
                     if let Some(secret) = secret {
                         floor.put(&token.secret.digest, secrets.len() as u64);
                         secrets.push((secret.expose().as_bytes().try_into()?, token.secret.digest));
                     }
-                    index.load(Record::Credential(Credential::from(&token)));
+                    index.load([Record::Credential(Credential::from(&token))]);
                 }
                 _ => {}
             }

@@ -154,20 +154,25 @@ impl Credentials {
         }
     }
 
-    pub(crate) fn add(&self, credential: &Credential, owner: u32) {
+    /// Adds credentials with their owners, many at once where an index is built: looks that wait for memory then overlap.
+    pub(crate) fn add<'c>(&self, credentials: impl IntoIterator<Item = (&'c Credential, u32)>) {
         let mut book = self.book();
-        self.make_room(&mut book);
-        let table = self.table.load();
-        let rights = book.acquire(&credential.rights, &table.names);
-        for secret in Secret::all_of(credential) {
-            table.put(secret.tag, credential.id, owner, secret.worth(credential, rights));
+        let mut table = self.table.load();
+        for (credential, owner) in credentials {
+            if self.make_room(&table, &mut book) {
+                table = self.table.load();
+            }
+            let rights = book.acquire(&credential.rights, &table.names);
+            for secret in Secret::all_of(credential) {
+                table.put(secret.tag, credential.id, owner, secret.worth(credential, rights));
+            }
         }
     }
 
     /// Follows a change of a token: its rights, its end, its secrets.
     pub(crate) fn replace(&self, before: &Credential, after: &Credential, owner: u32) {
         let mut book = self.book();
-        self.make_room(&mut book);
+        self.make_room(&self.table.load(), &mut book);
         let table = self.table.load();
         // It may have gone with its owner.
         if table.find(Tag::from(&before.digest)).is_none() {
@@ -237,14 +242,15 @@ impl Credentials {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Replaces the table by a larger one, or by one without the dead, if another change doesn't fit.
-    fn make_room(&self, book: &mut Book) {
-        let table = self.table.load();
+    /// Replaces this table by a larger one, or by one without the dead, if another change doesn't fit. Whether it did.
+    fn make_room(&self, table: &Table, book: &mut Book) -> bool {
         // At the bound of names another table would have no more of them.
         let names = table.names.has_room() || book.len() >= self.most_names as usize;
-        if !(table.has_room() && names) {
-            self.table.store(Arc::new(self.rebuilt(&table, book)));
+        let full = !(table.has_room() && names);
+        if full {
+            self.table.store(Arc::new(self.rebuilt(table, book)));
         }
+        full
     }
 
     /// A table with the living of this one and room for half as many again.

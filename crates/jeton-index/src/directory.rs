@@ -86,6 +86,12 @@ impl Directory {
         number
     }
 
+    /// The numbers of many, as [`Directory::seat_of`] gives them.
+    pub(crate) fn seats_of(&self, ids: impl Iterator<Item = MemberId>) -> Vec<u32> {
+        let members = self.members.pin();
+        ids.map(|id| members.get(&id).copied().unwrap_or_else(|| self.seat_of(id))).collect()
+    }
+
     pub(crate) fn put_member(&self, member: Member) {
         let number = (member.account, member.number);
         if member.standing == Standing::Removed {

@@ -132,13 +132,18 @@ impl Index {
         }
     }
 
-    /// Takes in a record while the index is being built. [`Index::built`] ends that.
-    pub fn load(&mut self, record: Record) {
-        match record {
-            Record::Member(member) => self.directory.put_member(member),
-            Record::Role(role) => self.directory.put_role(role),
-            Record::Credential(credential) => self.add(&credential),
+    /// Takes in records while the index is being built, the faster the more there are at once: the looks of one token wait
+    /// for memory while those of the next begin. [`Index::built`] ends that.
+    pub fn load(&mut self, records: impl IntoIterator<Item = Record>) {
+        let mut credentials = Vec::new();
+        for record in records {
+            match record {
+                Record::Member(member) => self.directory.put_member(member),
+                Record::Role(role) => self.directory.put_role(role),
+                Record::Credential(credential) => credentials.push(credential),
+            }
         }
+        self.add(&credentials);
     }
 
     /// Says that everything up to `revision` was loaded.
@@ -166,7 +171,7 @@ impl Index {
                 self.directory.replace_role(before, after.clone());
             }
             Event::RoleRemoved { role } => self.directory.remove_role(role),
-            Event::TokenIssued { token } => self.add(&Credential::from(token)),
+            Event::TokenIssued { token } => self.add(&[Credential::from(token)]),
             Event::TokenChanged { before, after } | Event::TokenRotated { before, after } => {
                 self.replace(before, after);
             }
@@ -249,10 +254,11 @@ impl Index {
         self.credentials.bytes()
     }
 
-    fn add(&self, credential: &Credential) {
-        self.credentials.add(credential, self.directory.seat_of(credential.owner));
-        let place = (credential.account, credential.rights.kind, credential.owner);
-        self.rosters.add(place, credential.id);
+    fn add(&self, credentials: &[Credential]) {
+        let seats = self.directory.seats_of(credentials.iter().map(|credential| credential.owner));
+        self.credentials.add(credentials.iter().zip(seats));
+        let listed = |it: &Credential| ((it.account, it.rights.kind, it.owner), it.id);
+        self.rosters.add(credentials.iter().map(listed));
     }
 
     fn replace(&self, before: &Token, after: &Token) {

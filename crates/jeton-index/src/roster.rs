@@ -98,13 +98,15 @@ impl Rosters {
         accounts.values().map(|roster| roster.all.len() as u64).sum()
     }
 
-    pub(crate) fn add(&self, place: Place, id: TokenId) {
-        self.with(place.0, |roster| {
+    pub(crate) fn add(&self, tokens: impl Iterator<Item = (Place, TokenId)>) {
+        let mut accounts = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
+        for (place, id) in tokens {
+            let roster = accounts.entry(place.0).or_default();
             if place.1 != TokenKind::Login {
                 roster.all.insert(id);
             }
             roster.list(place).insert(id);
-        });
+        }
     }
 
     pub(crate) fn remove(&self, place: Place, id: TokenId) {

@@ -66,7 +66,7 @@ fn load(parts: &Receiver<Part>) -> Index {
     for part in parts {
         match part {
             Part::Room(tokens) => index = Index::with_capacity(tokens),
-            Part::Records(records) => records.into_iter().for_each(|record| index.load(record)),
+            Part::Records(records) => index.load(records),
         }
     }
     index

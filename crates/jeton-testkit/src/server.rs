@@ -319,7 +319,7 @@ pub fn check_store(store: &dyn Store) {
         followed.apply(change);
     }
     let mut built = Index::with_capacity(0);
-    let head = pollster::block_on(store.snapshot(&mut |_| {}, &mut |record| built.load(record))).unwrap();
+    let head = pollster::block_on(store.snapshot(&mut |_| {}, &mut |record| built.load([record]))).unwrap();
     built.built(head.revision);
     assert_eq!(followed.image(), built.image(), "the log does not tell everything");
 }

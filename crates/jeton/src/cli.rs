@@ -401,7 +401,7 @@ fn bench() -> Command {
             .subcommand(floor),
         "jeton bench --svg ratios.svg
 
-How to read it: a ratio of 1.10 says that jeton takes a tenth more than an answer without any work; in brackets stand the \
+How to read it: a ratio of 1.10 says that jeton takes a tenth more than an answer without any work (of verifications a second more is better); in brackets stand the \
          quartiles of the rounds. Verifications a second are bounded by the core that asks as much as by the one that answers, \
          so processor time is the better figure. Answers are timed at a steady pace, a fifth of what the floor can do.",
     )

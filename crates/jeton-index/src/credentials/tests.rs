@@ -62,7 +62,7 @@ fn a_table_made_for_so_many_holds_so_many() {
         let credentials = Credentials::with_capacity(tokens);
         let bytes = credentials.bytes();
         for number in 0..tokens {
-            credentials.add(&credential(number as u64), 0);
+            credentials.add([(&credential(number as u64), 0)]);
         }
         assert_eq!(credentials.bytes(), bytes, "{tokens}");
         assert_eq!(credentials.table.load().living().count(), tokens);
@@ -77,7 +77,7 @@ fn a_token_takes_56_bytes_at_most_when_the_table_is_full_and_after_a_start() {
     let bytes = credentials.bytes();
     let mut tokens = 0;
     while credentials.bytes() == bytes {
-        credentials.add(&credential(tokens as u64), 0);
+        credentials.add([(&credential(tokens as u64), 0)]);
         tokens += 1;
     }
     // The last was the first that did not fit.
@@ -93,7 +93,7 @@ fn a_table_of_the_dead_does_not_grow() {
     let bytes = credentials.bytes();
     for number in 0..20 * SMALLEST as u64 {
         let credential = credential(number);
-        credentials.add(&credential, 0);
+        credentials.add([(&credential, 0)]);
         credentials.remove(&credential);
     }
     assert_eq!(credentials.bytes(), bytes);
@@ -105,8 +105,8 @@ fn a_table_of_the_dead_does_not_grow() {
 fn rights_that_change_for_ever_take_no_room() {
     let credentials = Credentials::with_capacity(0);
     let bytes = credentials.bytes();
-    credentials.add(&with_rights(1, 0), 0);
-    credentials.add(&with_rights(2, 3), 0);
+    credentials.add([(&with_rights(1, 0), 0)]);
+    credentials.add([(&with_rights(2, 3), 0)]);
     let mut tables = 0;
     let mut last = Arc::as_ptr(&credentials.table.load());
     for change in 0..5000 {
@@ -131,11 +131,11 @@ fn rights_that_change_for_ever_take_no_room() {
 fn a_token_whose_rights_have_no_name_is_unknown_and_the_others_go_on() {
     let credentials = Credentials::with_bounds(0, 3);
     for number in 0..5 {
-        credentials.add(&with_rights(number, usize::try_from(number).unwrap()), 0);
+        credentials.add([(&with_rights(number, usize::try_from(number).unwrap()), 0)]);
     }
     // Another with rights that have a name, and one with rights that have none.
-    credentials.add(&with_rights(5, 2), 0);
-    credentials.add(&with_rights(6, 4), 0);
+    credentials.add([(&with_rights(5, 2), 0)]);
+    credentials.add([(&with_rights(6, 4), 0)]);
     let good = || (0..8).filter(|number| answer(&credentials, *number).is_ok()).collect::<Vec<_>>();
     assert_eq!(good(), [0, 1, 2, 5]);
     assert_eq!(answer(&credentials, 3), Err(Dead::Unknown));
@@ -149,7 +149,7 @@ fn a_token_whose_rights_have_no_name_is_unknown_and_the_others_go_on() {
         credentials.remove(&with_rights(number, rights));
     }
     assert_eq!((good(), credentials.distinct_rights()), (vec![1, 3], 2));
-    credentials.add(&with_rights(7, 0), 0);
+    credentials.add([(&with_rights(7, 0), 0)]);
     assert_eq!((good(), credentials.distinct_rights()), (vec![1, 3, 7], 3));
     assert_eq!(answer(&credentials, 7).unwrap().2, ApiVersion::ALL[0]);
 }
@@ -161,7 +161,7 @@ fn a_revision_beyond_32_bits_is_told_whole() {
     let turn = 1_u64 << 32;
     let revisions = [0, 1, turn - 2, turn - 1, turn, turn + 1, 2 * turn - 1, 5 * turn + 7, (1 << 47) - 1];
     let mut before = credential(1);
-    credentials.add(&before, 0);
+    credentials.add([(&before, 0)]);
     for (at, revision) in (1_u64..).zip(revisions) {
         // Each rotates, so both secrets of the token move.
         let retiring = Some((before.digest, Timestamp::from_millis(100)));

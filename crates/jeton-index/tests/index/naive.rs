@@ -79,9 +79,9 @@ impl Naive {
     /// An index built from what there is now.
     pub(crate) fn built(&self) -> Index {
         let mut index = Index::with_capacity(self.tokens.len());
-        self.members.values().for_each(|member| index.load(Record::Member(Member::clone(member))));
-        self.roles.values().for_each(|role| index.load(Record::Role(CustomRole::clone(role))));
-        self.tokens.values().for_each(|token| index.load(Record::Credential(Credential::from(token))));
+        index.load(self.members.values().map(|member| Record::Member(Member::clone(member))));
+        index.load(self.roles.values().map(|role| Record::Role(CustomRole::clone(role))));
+        index.load(self.tokens.values().map(|token| Record::Credential(Credential::from(token))));
         index.built(self.revision);
         index
     }

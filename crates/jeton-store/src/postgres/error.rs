@@ -93,6 +93,12 @@ pub(super) fn is_lost(error: &Error) -> bool {
     }
 }
 
+/// Whether nobody answered for as long as anybody waits: to try again at once would only keep somebody waiting.
+pub(super) fn has_timed_out(error: &Error) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
+    source.is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut)
+}
+
 /// Whether the same transaction may well succeed when it is tried again.
 pub(super) fn may_succeed(error: &Error) -> bool {
     // Class 40: rolled back for the sake of others. 55P03: a lock took too long. 25006: the server has become a standby.

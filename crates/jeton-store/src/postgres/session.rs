@@ -16,7 +16,7 @@ use tokio_postgres::{AsyncMessage, Client, Config, Error, NoTls, Row, Socket, St
 
 use super::Address;
 use super::encryption::Need;
-use super::error::{failure, is_lost};
+use super::error::{failure, has_timed_out, is_lost};
 use super::tls::{Tls, TlsError};
 use crate::StoreError;
 
@@ -158,7 +158,7 @@ impl Readers {
     }
 
     /// Runs a query. A reading changes nothing, so one whose connection broke is tried again: on the other sessions that
-    /// were kept, which may have broken with it, and in the end on a new one.
+    /// were kept, which may have broken with it, and in the end on a new one, which may break while it is made.
     pub(super) async fn read<T>(
         &self,
         query: impl for<'s> Fn(&'s Session) -> Work<'s, T> + Sync,
@@ -168,7 +168,11 @@ impl Readers {
             let idle = self.idle().pop().filter(|session| !session.client.is_closed());
             let session = match idle {
                 Some(session) => session,
-                None => self.fresh().await?,
+                None => match Session::connect(&self.address).await {
+                    Ok(session) => session,
+                    Err(error) if is_lost(&error) && !has_timed_out(&error) => continue,
+                    Err(error) => return Err(failure(&error)),
+                },
             };
             match query(&session).await {
                 Err(ReadError::Database(error)) if is_lost(&error) => {}
