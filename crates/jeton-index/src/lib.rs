@@ -229,6 +229,24 @@ impl Index {
         })?
     }
 
+    /// The caller who would present a secret with this digest, also if it is good for nothing at `now` but may be good again:
+    /// its owner is blocked, or its token's end has come, which can be put off. `None` for what is gone for good.
+    pub fn holder(&self, digest: &Digest, now: Timestamp) -> Option<Caller> {
+        let admit = |found: &Found<'_>| self.directory.seat(found.owner()).ok_or(Dead::Unknown);
+        let answer = |found: &Found<'_>, seat, rights: &Rights| {
+            let living = Living { found, seat, rights };
+            // The end of a grace is not put off.
+            let gone = living.is_retiring() && living.ends_at().is_some_and(|end| end.has_come(now));
+            let caller = |owner| {
+                let caller = Caller::new((living.token(), living.revision()), rights, owner, &self.directory);
+                if living.is_retiring() { caller.with_retiring_secret() } else { caller }
+            };
+            living.record().filter(|_| !gone).map(caller)
+        };
+        let long_ago = Timestamp::from_millis(i64::MIN);
+        self.credentials.find(digest, long_ago, admit, answer).ok().flatten()
+    }
+
     /// Members and roles.
     pub fn directory(&self) -> &Directory {
         &self.directory

@@ -39,7 +39,7 @@ async fn healthz() -> Response {
     reply(StatusCode::OK, r#"{"status":"ok"}"#)
 }
 
-/// The index is built and the committer takes changes.
+/// The index is built, the committer takes changes, and what is known is fresh.
 async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
     let ready = shared.service.is_ready();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -55,10 +55,11 @@ async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
 /// Says how old an answer may be that was made after the lease had passed (RFC 9111, section 5.1): where the operator chose
 /// such answers, whoever asked can still tell.
 pub(crate) async fn say_its_age(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    // Before it is made: it may be older by the time that takes, and is never younger.
-    let overdue = shared.service.standing().filter(|standing| standing.is_overdue);
+    // Made from what was known at some instant between these two.
+    let look = || shared.service.standing().filter(|standing| standing.is_overdue);
+    let before = look();
     let mut response = next.run(request).await;
-    if let Some(age) = overdue.and_then(|standing| standing.age) {
+    if let Some(age) = look().or(before).and_then(|standing| standing.age) {
         // Rounded up: nobody may take it for newer than it is.
         let seconds = age.as_secs() + u64::from(age.subsec_nanos() > 0);
         response.headers_mut().insert(AGE, HeaderValue::from(seconds));

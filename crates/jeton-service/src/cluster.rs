@@ -20,8 +20,8 @@
 //!
 //! *Wall clocks* decide nothing: leases are measured by each node's monotonic clock, of which only the rate matters.
 //!
-//! Where the design's page had each read make a node fresher, here only a read behind a beat does: it costs four small
-//! writes a second and node, and closes the hole of the primary that was cut off.
+//! That a read alone made a node fresher was rejected: the beats cost four small writes a second and node, and close the hole of
+//! the primary that was cut off.
 
 mod acknowledgements;
 mod clock;
@@ -179,6 +179,7 @@ impl Cluster {
 
     /// Waits until everything is known that had been committed anywhere when this was called.
     pub(crate) async fn catch_up(&self) -> Result<(), Failure> {
+        self.require_fresh()?;
         let next = self.turns.next();
         self.store.wake();
         if next.await { self.require_fresh() } else { Err(Failure::Stale) }
@@ -186,11 +187,15 @@ impl Cluster {
 
     /// Waits until no node answers any more from before what this one knows.
     pub(crate) async fn until_all_know(&self) -> Result<(), Failure> {
+        // What whoever asks has read may be newer than what this node knows.
+        self.catch_up().await?;
         let (say, said) = tokio::sync::oneshot::channel();
         self.acknowledge(self.memory.revision(), self.monotonic.elapsed(), move || {
             let _ = say.send(());
         });
-        said.await.map_err(|_| Failure::ShuttingDown)
+        said.await.map_err(|_| Failure::ShuttingDown)?;
+        // What it was that the others know: this node may have been misled.
+        self.require_fresh()
     }
 
     /// Now, for [`Cluster::acknowledge`].
@@ -215,10 +220,9 @@ impl Cluster {
         let changes = outcomes.iter().filter_map(Outcome::change);
         let all = outcomes.iter().all(|outcome| outcome.change().is_some());
         // A proposal that went stale did so by changes that are not known here yet.
-        if (all && self.memory.follow(changes).is_ok()) || self.read_up().is_ok() {
-            return;
+        if !(all && self.memory.follow(changes).is_ok()) && self.read_up().is_err() {
+            tracing::warn!("what was committed could not be read back: the next turn will");
         }
-        tracing::warn!("what was committed could not be read back: the next turn will");
     }
 
     fn read_up(&self) -> Result<(), Lost> {
@@ -257,9 +261,16 @@ impl Cluster {
         let beat = self.beat(pulse, begun);
         let (mut asked, mut sent) = (begun, beat);
         loop {
-            let tail = block_on(self.store.tail(node, sent.take(), self.memory.revision(), PAGE))?;
-            self.clock.set(tail.now, asked);
-            self.take_in(&tail)?;
+            let after = self.memory.revision();
+            let with_beat = sent.is_some();
+            let tail = block_on(self.store.tail(node, sent.take(), after, PAGE))?;
+            if with_beat {
+                // How much of the time the beat took is not known, and it may be much.
+                self.clock.reach(tail.now);
+            } else {
+                self.clock.set(tail.now, asked);
+            }
+            self.take_in(after, &tail)?;
             if tail.changes.len() > PAGE {
                 asked = self.monotonic.elapsed();
                 continue;
@@ -291,8 +302,9 @@ impl Cluster {
         })
     }
 
-    fn take_in(&self, tail: &Tail) -> Result<(), Lost> {
-        if tail.changes.is_empty() && self.memory.revision() > Revision::ZERO {
+    /// Takes in what follows `after`.
+    fn take_in(&self, after: Revision, tail: &Tail) -> Result<(), Lost> {
+        if tail.changes.is_empty() && after > Revision::ZERO {
             return Err(Lost::OtherPast);
         }
         self.follow(&tail.changes)

@@ -164,12 +164,14 @@ impl Service {
         }
     }
 
-    /// Waits until no other node answers from before what this one knows. Who is told that something is so already, because
-    /// another request made it so, has to be able to rely on it as much as the one who made it.
+    /// Waits until nothing answers from before what is in the store by now: neither this index nor any other node. Who is told
+    /// that something is so already, because another request made it so, has to be able to rely on it as much as the one who
+    /// made it.
     pub(crate) async fn until_all_know(&self) -> Result<(), Error> {
         match &self.inner.cluster {
             Some(cluster) => Ok(cluster.until_all_know().await?),
-            None => Ok(()),
+            // Whatever was committed before this is in the index when it comes back.
+            None => Ok(self.inner.committer.commit_all(Vec::new()).await.map(drop)?),
         }
     }
 

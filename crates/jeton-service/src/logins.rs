@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jeton_core::change::{Event, Proposal};
 use jeton_core::id::{MemberId, TokenId};
-use jeton_core::member::Member;
+use jeton_core::member::{Member, PasswordHash};
 use jeton_core::refusal::Refusal;
 use jeton_core::rule;
 use jeton_core::secret::Secret;
@@ -15,12 +15,22 @@ use crate::error::{Error, Failure};
 use crate::session::Session;
 use crate::tokens::ATTEMPTS;
 
+/// By what somebody logs in.
+enum By {
+    /// A password, which this is the hash of.
+    Password(Option<PasswordHash>),
+    /// A token of theirs.
+    Session(Box<Session>),
+}
+
 impl Service {
     /// Logs in whoever has this address and this password.
     ///
     /// # Errors
     /// [`Refusal::WrongPassword`], whatever of the two is wrong; [`Refusal::MemberInactive`].
     pub async fn login(&self, email: &str, password: &str) -> Result<(Arc<Member>, Secret), Error> {
+        // Whoever was added or let in at another node a moment ago is known here too.
+        self.catch_up().await?;
         let found = self.inner.store.members_by_email(email).await?;
         // An address may be known in several accounts, and then the password tells which is meant.
         let mut hashes: Vec<_> = found.iter().filter(|member| member.password.is_some()).collect();
@@ -29,7 +39,7 @@ impl Service {
         }
         for member in hashes.drain(..) {
             if self.is_password(password, member.password.as_ref()).await? {
-                return self.open_login(member.id, None).await;
+                return self.open_login(member.id, By::Password(member.password.clone())).await;
             }
         }
         Err(Refusal::WrongPassword.into())
@@ -50,7 +60,7 @@ impl Service {
             self.commit_first(rule::prolong(&token, self.now()).into_iter().collect()).await?;
         }
         let session = self.renewed(&session)?;
-        self.open_login(session.caller().member.id, Some(session)).await
+        self.open_login(session.caller().member.id, By::Session(Box::new(session))).await
     }
 
     /// Ends what a login made: the token in `presented` if there is one, else the caller's own. Any other token is left
@@ -105,15 +115,18 @@ impl Service {
         self.change_member(session, id, &command).await
     }
 
-    async fn open_login(
-        &self,
-        member: MemberId,
-        mut by: Option<Session>,
-    ) -> Result<(Arc<Member>, Secret), Error> {
+    async fn open_login(&self, member: MemberId, mut by: By) -> Result<(Arc<Member>, Secret), Error> {
         for _ in 0..ATTEMPTS {
             let member = self.inner.index.directory().member(&member).ok_or(Refusal::WrongPassword)?;
             let now = self.now();
-            let caller = by.as_ref().map(Session::caller);
+            let caller = match &by {
+                By::Session(session) => Some(session.caller()),
+                // It was changed since it was looked at, and the new one is another.
+                By::Password(password) if *password != member.password => {
+                    return Err(Refusal::WrongPassword.into());
+                }
+                By::Password(_) => None,
+            };
             let issued = rule::login(&member, caller, &self.inner.mint, now, &self.fresh(now))?;
             let mut proposals = vec![issued.proposal];
             proposals.extend(self.old_logins(&member).await?);
@@ -121,9 +134,22 @@ impl Service {
                 self.inner.last_used.note_login(member.id, now);
                 return Ok((member, issued.secret));
             }
-            if let Some(session) = &by {
-                by = Some(self.renewed(session)?);
+            match &by {
+                By::Session(session) => by = By::Session(Box::new(self.renewed(session)?)),
+                By::Password(_) => self.require_fresh()?,
             }
+        }
+        Err(Failure::Contended.into())
+    }
+
+    /// Ends all logins of a member but one, also such as are made or prolonged meanwhile.
+    pub(crate) async fn end_logins(&self, member: &Member, but: TokenId) -> Result<(), Error> {
+        for _ in 0..ATTEMPTS {
+            let proposals = self.ended_logins(member, but).await?;
+            if proposals.is_empty() {
+                return Ok(());
+            }
+            self.inner.committer.commit_all(proposals).await?;
         }
         Err(Failure::Contended.into())
     }

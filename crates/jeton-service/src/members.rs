@@ -179,6 +179,10 @@ impl Service {
                 proposals.extend(self.ended_logins(&before, current.caller().token).await?);
             }
             if self.commit_first(proposals).await?.is_some() {
+                if command.password.is_some() {
+                    // Those that were prolonged before the commit, or made after they were looked for.
+                    self.end_logins(&before, current.caller().token).await?;
+                }
                 return Ok(self.member(&current, id)?);
             }
             current = self.renewed(&current)?;

@@ -42,6 +42,9 @@ pub enum StartError {
         .0.as_millis(), .0.as_millis()
     )]
     OtherLease(Duration),
+    /// What was loaded is not what the database holds by now: it was replaced in between.
+    #[error("the database was replaced by another one while this server loaded it: start it again")]
+    OtherPast,
     /// The database was reached, and then did not answer in time.
     #[error(
         "the database does not answer within a lease: look why, or start all nodes with a longer --lease"
@@ -155,11 +158,11 @@ impl Service {
         let clock = Arc::new(DatabaseClock::new(Arc::clone(&monotonic)));
         let memory = Arc::clone(&parts.memory);
         let cluster = Cluster::new(Arc::clone(&store), memory, membership, monotonic, Arc::clone(&clock));
-        let (cluster, first) = (Arc::new(cluster), Arc::clone(&store));
+        let cluster = Arc::new(cluster);
         // The first makes it fresh, and tells the time.
         if !cluster.turn() {
-            first.nodes().await?;
-            return Err(StartError::NoTurn);
+            store.nodes().await?;
+            return Err(if cluster.is_astray() { StartError::OtherPast } else { StartError::NoTurn });
         }
         let follower = match turns {
             TurnsBy::OwnThread => Some(Follower::start(Arc::clone(&cluster))?),

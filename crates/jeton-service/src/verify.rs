@@ -33,7 +33,6 @@ impl Service {
             matches!(self.inner.index.verify(digest, now, |_| ()), Err(Dead::Unknown))
         };
         if presented.iter().flatten().any(is_unknown) {
-            cluster.require_fresh()?;
             cluster.catch_up().await?;
         }
         Ok(())
@@ -96,23 +95,28 @@ impl Service {
     /// # Errors
     /// If the store fails.
     pub async fn revoke_by_secret(&self, presented: &str) -> Result<(), Error> {
+        let Ok(digest) = self.digest_of(presented) else { return Ok(()) };
         for _ in 0..crate::tokens::ATTEMPTS {
-            let session = match self.authenticate(presented).await {
-                Ok(session) => session,
-                Err(Error::Unauthenticated(_)) => return self.until_all_know().await,
-                Err(error) => return Err(error),
+            self.require_fresh()?;
+            // Good for nothing now is not enough: an owner may be let in again, and an end be put off.
+            let Some(holder) = self.inner.index.holder(&digest, self.now()) else {
+                self.until_all_know().await?;
+                match self.inner.index.holder(&digest, self.now()) {
+                    None => return Ok(()),
+                    Some(_) => continue,
+                }
             };
-            let caller = session.caller();
-            let found = match self.token_of_any_kind(caller.account, caller.token).await {
-                Ok(found) => found,
-                // Somebody else was faster, and nothing is left to be done. Anything else is a failure, and the secret
-                // may live on.
-                Err(Error::Refused(Refusal::NoSuchToken)) => return self.until_all_know().await,
+            match self.token_of_any_kind(holder.account, holder.token).await {
+                Ok(found) => {
+                    let proposal = rule::revoke_by_secret(&holder, &found.token, self.now());
+                    if self.commit_first(vec![proposal]).await?.is_some() {
+                        return Ok(());
+                    }
+                }
+                // Somebody else was faster, or so it seems where this was read: the index has the last word. Anything else
+                // is a failure, and the secret may live on.
+                Err(Error::Refused(Refusal::NoSuchToken)) => self.until_all_know().await?,
                 Err(error) => return Err(error),
-            };
-            let proposal = rule::revoke_by_secret(caller, &found.token, self.now());
-            if self.commit_first(vec![proposal]).await?.is_some() {
-                return Ok(());
             }
         }
         Err(Failure::Contended.into())

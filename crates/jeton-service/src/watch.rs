@@ -128,7 +128,12 @@ impl Post {
 
     /// Changes that have not been told; perhaps none.
     async fn changes(&mut self) -> Result<Vec<Arc<Change>>, Ended> {
-        Ok(self.subscription.take(&*self.service.inner.store).await?)
+        let changes = self.subscription.take(&*self.service.inner.store).await?;
+        // What comes from the log of a cluster may be ahead of the index, and the watcher's standing is asked there.
+        if changes.last().is_some_and(|last| last.revision > self.service.index().revision()) {
+            self.service.catch_up().await.map_err(Ended::Failed)?;
+        }
+        Ok(changes)
     }
 
     /// The changes of everything that the log holds after a revision, to be played over what was read meanwhile, and

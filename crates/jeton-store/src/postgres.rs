@@ -54,6 +54,9 @@ pub use error::OpenError;
 /// Threads for the connections. What takes time is done by the database.
 const THREADS: usize = 2;
 
+/// For striking out a node: nobody's safety rests on it.
+const STRIKING_OUT: Duration = Duration::from_secs(2);
+
 /// The store on PostgreSQL.
 pub struct Postgres {
     shared: Arc<Shared>,
@@ -324,9 +327,9 @@ impl SharedStore for Postgres {
         limit: usize,
     ) -> Answer<'a, Tail> {
         let node = node.clone();
-        self.run(
-            move |shared| async move { shared.follower.lock().await.tail(&node, beat, after, limit).await },
-        )
+        self.run(move |shared| async move {
+            shared.follower.lock().await.tail(&node, beat, after, limit, &shared.readers).await
+        })
     }
 
     fn news(&self, at_most: Duration) -> Answer<'_, ()> {
@@ -342,7 +345,10 @@ impl SharedStore for Postgres {
 
     fn strike_out(&self, node: NodeId, beat: Option<u64>) -> Answer<'_, ()> {
         self.run(move |shared| async move {
-            shared.readers.read(move |session| Box::pin(nodes::strike_out(session, node, beat))).await
+            // It has to be durable on a standby that may be gone: whoever strikes out goes on without.
+            let struck = shared.readers.read(move |session| Box::pin(nodes::strike_out(session, node, beat)));
+            let in_time = tokio::time::timeout(STRIKING_OUT, struck).await;
+            in_time.unwrap_or_else(|_| Err(StoreError::Broken("the database confirms no write".to_owned())))
         })
     }
 

@@ -206,6 +206,37 @@ async fn law_08_verification_touches_no_disk_and_waits_for_no_writer() {
     assert_eq!(stuck.await.unwrap(), 201);
 }
 
+/// A secret that is good for nothing just now may be good again: whoever revokes it then has revoked it.
+#[tokio::test]
+async fn law_01_a_secret_that_slept_when_it_was_revoked_does_not_wake() {
+    let jeton = Jeton::start().await;
+    let revoke = async |secret: &str| {
+        let form = [("content-type", "application/x-www-form-urlencoded")];
+        jeton.send("POST", "/oauth2/revoke", &form, format!("token={secret}")).await.expect(200);
+    };
+    let person = jeton.add_member(1001, BaseRole::Writer).await;
+    jeton.change_member(person.id, |member| member.standing = Standing::Blocked).await;
+    revoke(&person.secret).await;
+    jeton.change_member(person.id, |member| member.standing = Standing::Active).await;
+    assert!(!works(&jeton, &person.secret).await, "its owner was let in again");
+
+    let soon = jeton.service.now().as_millis() + 1000;
+    let (id, secret) = create(&jeton, &json!({ "role": "reader", "expiry": soon })).await;
+    jeton.clock.advance(Duration::from_secs(2));
+    revoke(&secret).await;
+    let owner = jeton.owner.secret.clone();
+    jeton.call(&owner, "GET", &format!("{TOKENS}/{id}"), None).await.expect(404);
+
+    // One that was replaced, and whose grace is over, is nobody's: it ends nothing.
+    let (id, secret) = create(&jeton, &json!({ "role": "reader" })).await;
+    let grace = jeton.service.now().as_millis() + 1000;
+    let path = format!("{TOKENS}/{id}/reset?expiry={grace}");
+    let next = jeton.call(&owner, "POST", &path, None).await.expect(200).string("token");
+    jeton.clock.advance(Duration::from_secs(2));
+    revoke(&secret).await;
+    assert!(works(&jeton, &next).await);
+}
+
 /// A revocation that is answered with success has happened, also where whoever asks shows nothing but the secret.
 #[tokio::test]
 async fn law_01_a_secret_that_could_not_be_revoked_is_not_said_to_be() {

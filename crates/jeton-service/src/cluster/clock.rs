@@ -22,6 +22,14 @@ impl DatabaseClock {
         Self { monotonic, ahead: AtomicI64::new(0), floor: AtomicI64::new(0) }
     }
 
+    /// The database says this by now: it is at least so late.
+    pub(crate) fn reach(&self, said: Timestamp) {
+        if self.now() < said {
+            let elapsed = millis(self.monotonic.elapsed());
+            self.ahead.store(said.as_millis().saturating_sub(elapsed), Ordering::SeqCst);
+        }
+    }
+
     /// The database said this, having been asked at `asked`. Whatever time the answer took is counted as passed before it
     /// was written: an expiry comes a little early rather than late.
     pub(crate) fn set(&self, said: Timestamp, asked: Duration) {

@@ -111,7 +111,7 @@ impl Subscription {
         self.behind |= waiting.overflown;
         let mut changes = Vec::new();
         if self.behind {
-            self.behind = !self.catch_up(store, &mut changes).await?;
+            self.behind = !self.catch_up(store, published, &mut changes).await?;
             if self.behind {
                 // The log will be read on from here, and has what was in the inbox.
                 self.inbox.wake();
@@ -129,10 +129,11 @@ impl Subscription {
         self.inbox.woken.notified().await;
     }
 
-    /// Reads a page of the log. `true` if that was its end.
+    /// Reads a page of the log, which reaches to this revision at least. `true` if that was its end.
     async fn catch_up(
         &mut self,
         store: &dyn Store,
+        at_least: Revision,
         found: &mut Vec<Arc<Change>>,
     ) -> Result<bool, Interrupted> {
         let page = store.changes(self.after, PAGE).await.map_err(Interrupted::Failed)?;
@@ -140,6 +141,11 @@ impl Subscription {
             return Err(Interrupted::Compacted);
         }
         let full = page.len() == PAGE;
+        if !full && page.last().map_or(self.after, |last| last.revision) < at_least {
+            return Err(Interrupted::Failed(StoreError::Broken(
+                "the log ends before what is known: it was read from a database that was replaced".to_owned(),
+            )));
+        }
         self.after = page.last().map_or(self.after, |last| last.revision);
         found.extend(page.into_iter().filter(|change| self.news.holds(change)).map(Arc::new));
         Ok(!full)

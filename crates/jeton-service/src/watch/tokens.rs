@@ -178,8 +178,9 @@ impl Watching for TokenWatch {
             return Err(Ended::Gone);
         }
         if self.beginning.next.is_some() {
+            let there = self.there().await?;
             self.standing()?;
-            return Ok(Some(self.there().await?));
+            return Ok(Some(there));
         }
         let changes = self.post.changes().await?;
         self.over |= changes.iter().any(|change| self.ends(change));

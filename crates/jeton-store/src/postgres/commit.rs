@@ -123,7 +123,6 @@ impl Writer {
 
     async fn attempt(&mut self, proposals: &[Proposal]) -> Result<Vec<Outcome>, Failed> {
         let session = self.take_session().await?;
-        tokio::time::sleep_until((session.opened + self.patience).into()).await;
         let written = write_group(&session, proposals).await;
         let (outcomes, changes) = match written {
             Ok(written) => written,
@@ -199,11 +198,17 @@ impl Writer {
     /// The session, or a new one that has its statements prepared.
     async fn take_session(&mut self) -> Result<Session, ReadError> {
         if let Some(session) = self.session.take().filter(|session| !session.client.is_closed()) {
+            self.wait_for(&session).await;
             return Ok(session);
         }
-        let session = Session::connect(&self.address).await?;
+        let session = Session::connect_in_time(&self.address).await?;
         prepare(&session).await?;
+        self.wait_for(&session).await;
         Ok(session)
+    }
+
+    async fn wait_for(&self, session: &Session) {
+        tokio::time::sleep_until((session.opened + self.patience).into()).await;
     }
 
     async fn roll_back(&mut self, session: Session) {

@@ -13,7 +13,7 @@ use super::ground::lock_head;
 use super::news::Ears;
 use super::read::HEAD;
 use super::row::{bytes, change_from, instant, revision};
-use super::session::{ReadError, Session};
+use super::session::{ReadError, Readers, Session};
 use super::write::revision_number;
 use crate::StoreError;
 use crate::encoding::rows::Columns as _;
@@ -38,7 +38,7 @@ const BEAT: &str = concat!(
     clock!(),
     ", CAST($5 AS bigint), ",
     clock!(),
-    ", CAST($6 AS bigint) FROM installation WHERE key = 'lease_ms' AND value = $7
+    ", CAST($6 AS bigint) FROM installation WHERE key = 'lease_ms' AND value = $7 FOR SHARE
     ON CONFLICT (id) DO UPDATE SET beat = excluded.beat, beat_at = excluded.beat_at, revision = excluded.revision"
 );
 const CHANGES_FROM: &str = "SELECT revision, at, account, actor_token, actor_member, event, before, after
@@ -82,8 +82,9 @@ impl Follower {
         beat: Option<Beat>,
         after: Revision,
         limit: usize,
+        readers: &Readers,
     ) -> Result<Tail, StoreError> {
-        let asked = tokio::time::timeout(node.lease, self.try_tail(node, beat, after, limit)).await;
+        let asked = tokio::time::timeout(node.lease, self.try_tail(node, beat, after, limit, readers)).await;
         match asked {
             Ok(answered) => answered.map_err(ReadError::into_failure),
             Err(_) => Err(StoreError::Broken("the database has not answered for a whole lease".to_owned())),
@@ -96,10 +97,16 @@ impl Follower {
         sign: Option<Beat>,
         after: Revision,
         limit: usize,
+        readers: &Readers,
     ) -> Result<Tail, ReadError> {
-        let session = match self.session.take().filter(|session| !session.client.is_closed()) {
-            Some(session) => session,
-            None => self.ears.listen(&self.address).await?,
+        let kept = self.session.take().filter(|session| !session.client.is_closed());
+        let session = if let Some(session) = kept {
+            session
+        } else {
+            let session = self.ears.listen(&self.address).await?;
+            // What led here before may lead elsewhere now, and what is read there must not be older than this node.
+            readers.throw_away();
+            session
         };
         let first = revision_number(after);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);

@@ -20,13 +20,15 @@ use super::error::{failure, has_timed_out, is_lost};
 use super::tls::{Tls, TlsError};
 use crate::StoreError;
 
+/// A server that has not said for this long whether it takes a connection is not there.
+const CONNECT: Duration = Duration::from_secs(10);
 /// Readers at the same time. More of them would only wait for the same disk.
 const READERS: usize = 8;
 
 /// A connection, driven by a task of its own. When this is dropped the connection ends.
 pub(super) struct Session {
     pub(super) client: Client,
-    /// From before it was connected.
+    /// Once it was connected to a database that can be written to.
     pub(super) opened: Instant,
     /// By their text. To prepare one costs a way to the server and back, so it is done once.
     prepared: Mutex<HashMap<&'static str, Statement>>,
@@ -43,7 +45,7 @@ impl Session {
         address: &Address,
         hear: impl Fn(AsyncMessage) + Clone + Send + 'static,
     ) -> Result<Self, Error> {
-        let (opened, config) = (Instant::now(), address.config());
+        let config = address.config();
         let client = match config.get_ssl_mode() {
             SslMode::Disable => drive(config, NoTls, hear).await?,
             _ => match drive(config, Tls(address.encryption().clone()), hear.clone()).await {
@@ -53,7 +55,15 @@ impl Session {
                 connected => connected?,
             },
         };
-        Ok(Self { client, opened, prepared: Mutex::default() })
+        Ok(Self { client, opened: Instant::now(), prepared: Mutex::default() })
+    }
+
+    /// Connects, or finds that the server says nothing: the driver's own patience ends with the connection itself.
+    pub(super) async fn connect_in_time(address: &Address) -> Result<Self, ReadError> {
+        match tokio::time::timeout(CONNECT, Self::connect(address)).await {
+            Ok(connected) => Ok(connected?),
+            Err(_) => Err(StoreError::Broken("the database takes no connection".to_owned()).into()),
+        }
     }
 
     pub(super) async fn statement(&self, sql: &'static str) -> Result<Statement, Error> {
@@ -149,7 +159,27 @@ impl ReadError {
 pub(super) struct Readers {
     address: Address,
     places: Semaphore,
-    idle: Mutex<Vec<Session>>,
+    idle: Mutex<Idle>,
+}
+
+/// Sessions that wait to be used.
+#[derive(Default)]
+struct Idle {
+    /// How often all of them were thrown away.
+    round: u64,
+    sessions: Vec<Session>,
+}
+
+impl Idle {
+    fn take(&mut self) -> (u64, Option<Session>) {
+        (self.round, self.sessions.pop())
+    }
+
+    fn put_back(&mut self, round: u64, session: Session) {
+        if round == self.round {
+            self.sessions.push(session);
+        }
+    }
 }
 
 impl Readers {
@@ -165,13 +195,14 @@ impl Readers {
     ) -> Result<T, StoreError> {
         let _place = self.places.acquire().await.map_err(|error| StoreError::Broken(error.to_string()))?;
         for _ in 0..=READERS {
-            let idle = self.idle().pop().filter(|session| !session.client.is_closed());
+            let (round, idle) = self.idle().take();
+            let idle = idle.filter(|session| !session.client.is_closed());
             let session = match idle {
                 Some(session) => session,
-                None => match Session::connect(&self.address).await {
+                None => match Session::connect_in_time(&self.address).await {
                     Ok(session) => session,
-                    Err(error) if is_lost(&error) && !has_timed_out(&error) => continue,
-                    Err(error) => return Err(failure(&error)),
+                    Err(ReadError::Database(error)) if is_lost(&error) && !has_timed_out(&error) => continue,
+                    Err(error) => return Err(error.into_failure()),
                 },
             };
             match query(&session).await {
@@ -179,7 +210,7 @@ impl Readers {
                 answered => {
                     // A transaction that broke off halfway ends with its session.
                     if answered.is_ok() {
-                        self.idle().push(session);
+                        self.idle().put_back(round, session);
                     }
                     return answered.map_err(ReadError::into_failure);
                 }
@@ -190,10 +221,17 @@ impl Readers {
 
     /// A session of one's own.
     pub(super) async fn fresh(&self) -> Result<Session, StoreError> {
-        Session::connect(&self.address).await.map_err(|error| failure(&error))
+        Session::connect_in_time(&self.address).await.map_err(ReadError::into_failure)
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Session>> {
+    /// Throws away every session, also those in use, once they are not: they may lead to a database that was replaced.
+    pub(super) fn throw_away(&self) {
+        let mut idle = self.idle();
+        idle.round += 1;
+        idle.sessions.clear();
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -51,7 +51,29 @@ pub(crate) fn run(layers: &Layers) -> Result<(), Fault> {
         .build()?;
     let ended = runtime.block_on(serve(&config, started));
     runtime.shutdown_timeout(LAST_GRACE);
-    ended
+    ended.and_then(end)
+}
+
+/// Lets go of the service, which finishes what it was asked for, unless its database keeps it waiting: then it is finished
+/// when the process is. Nobody was told that it is done.
+fn end(service: Service) -> Result<(), Fault> {
+    let astray = service.is_astray();
+    let (gone, waiting) = std::sync::mpsc::channel();
+    let ending = move || {
+        drop(service);
+        let _ = gone.send(());
+    };
+    std::thread::Builder::new().name("ending".to_owned()).spawn(ending)?;
+    if waiting.recv_timeout(LAST_GRACE).is_err() {
+        tracing::warn!("the database does not answer: what was not answered may have been done, or not");
+    }
+    if astray {
+        return Err(Fault::failed(
+            "the database has gone another way than this server knows it: start this server again, so that it reads the \
+             database anew",
+        ));
+    }
+    Ok(())
 }
 
 /// Starts, serves and stops.
@@ -60,7 +82,7 @@ pub(crate) fn run(layers: &Layers) -> Result<(), Fault> {
 /// turned away, and whoever finds the database taken learns the address at which it is served. Until the server is
 /// ready a signal ends the process on the spot, which is safe at any instant; all but SIGHUP, which asks for a reload and
 /// has to wait for something that can be reloaded.
-async fn serve(config: &Config, started: Instant) -> Result<(), Fault> {
+async fn serve(config: &Config, started: Instant) -> Result<Service, Fault> {
     let hangups = signals::hangups()?;
     let certificate = config.tls.clone().map(Certificate::open).transpose()?;
     data_dir::prepare(&config.storage.data_dir)?;
@@ -108,21 +130,20 @@ async fn serve(config: &Config, started: Instant) -> Result<(), Fault> {
     flushing.abort();
     forgetting.abort();
     reloading.abort();
-    flush(service.clone()).await;
-    blocking(service.clone(), |service| async move { service.leave().await }).await;
+    let leaving = async {
+        flush(service.clone()).await;
+        blocking(service.clone(), |service| async move { service.leave().await }).await;
+    };
+    if tokio::time::timeout(LAST_GRACE, leaving).await.is_err() {
+        tracing::warn!("the database does not answer: the other servers wait for this one, for one lease");
+    }
     tracing::info!(
         cut_connections = cut,
         revision = service.index().revision().number(),
         uptime_s = started.elapsed().as_secs(),
         "stopped"
     );
-    if service.is_astray() {
-        return Err(Fault::failed(
-            "the database has gone another way than this server knows it: start this server again, so that it reads the \
-             database anew",
-        ));
-    }
-    Ok(())
+    Ok(service)
 }
 
 /// Comes to an end when this node can't go on from what it knows. Whoever keeps servers running starts it again.
