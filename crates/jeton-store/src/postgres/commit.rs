@@ -123,7 +123,7 @@ impl Writer {
 
     async fn attempt(&mut self, proposals: &[Proposal]) -> Result<Vec<Outcome>, Failed> {
         let session = self.take_session().await?;
-        tokio::time::sleep_until((session.opened + self.patience).into()).await;
+        self.outwait(&session).await;
         let written = write_group(&session, proposals).await;
         let (outcomes, changes) = match written {
             Ok(written) => written,
@@ -177,6 +177,8 @@ impl Writer {
     async fn try_find_out(&mut self, changes: &[Change]) -> Result<bool, ReadError> {
         let (Some(first), Some(last)) = (changes.first(), changes.last()) else { return Ok(false) };
         let session = self.take_session().await?;
+        // What the old primary never answered it shows nobody, although the new one has it.
+        self.outwait(&session).await;
         session.client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
         let head = lock_head(&session).await?;
         let before = revision_number(first.revision) - 1;
@@ -204,6 +206,11 @@ impl Writer {
         let session = Session::connect(&self.address).await?;
         prepare(&session).await?;
         Ok(session)
+    }
+
+    /// Waits until no node takes an old primary for the truth any more that this session's server has replaced.
+    async fn outwait(&self, session: &Session) {
+        tokio::time::sleep_until((session.opened + self.patience).into()).await;
     }
 
     async fn roll_back(&mut self, session: Session) {

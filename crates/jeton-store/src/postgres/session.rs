@@ -8,6 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::timeout_at;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
@@ -15,7 +17,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Config, Error, NoTls, Row, Socket, Statement};
 
 use super::Address;
-use super::encryption::Need;
+use super::encryption::{Encryption, Need};
 use super::error::{failure, has_timed_out, is_lost};
 use super::tls::{Tls, TlsError};
 use crate::StoreError;
@@ -23,10 +25,14 @@ use crate::StoreError;
 /// Readers at the same time. More of them would only wait for the same disk.
 const READERS: usize = 8;
 
+/// How long other hosts are waited for when one has said that it is not to be written to, or is not there.
+const GRACE: Duration = Duration::from_secs(1);
+const SILENT: &str = "no host of the database has answered in time";
+
 /// A connection, driven by a task of its own. When this is dropped the connection ends.
 pub(super) struct Session {
     pub(super) client: Client,
-    /// From before it was connected.
+    /// From after it was connected: whoever was the primary before is confirmed by nobody from then on.
     pub(super) opened: Instant,
     /// By their text. To prepare one costs a way to the server and back, so it is done once.
     prepared: Mutex<HashMap<&'static str, Statement>>,
@@ -34,26 +40,34 @@ pub(super) struct Session {
 
 impl Session {
     /// Connects. Has to be called on the runtime of the adapter, which drives the connection.
-    pub(super) async fn connect(address: &Address) -> Result<Self, Error> {
+    pub(super) async fn connect(address: &Address) -> Result<Self, ReadError> {
         Self::hearing(address, |_| {}).await
     }
 
     /// Connects, and gives what the server says of itself to `hear`.
+    ///
+    /// All hosts are asked at once, and the first is taken that can be written to. One after the other, as libpq has it, was
+    /// rejected: a machine that has lost its power gives no answer, and a primary is replaced most often for that.
     pub(super) async fn hearing(
         address: &Address,
         hear: impl Fn(AsyncMessage) + Clone + Send + 'static,
-    ) -> Result<Self, Error> {
-        let (opened, config) = (Instant::now(), address.config());
-        let client = match config.get_ssl_mode() {
-            SslMode::Disable => drive(config, NoTls, hear).await?,
-            _ => match drive(config, Tls(address.encryption().clone()), hear.clone()).await {
-                Err(error) if address.encryption().need == Need::Preferred && may_do_without(&error) => {
-                    drive(config.clone().ssl_mode(SslMode::Disable), NoTls, hear).await?
+    ) -> Result<Self, ReadError> {
+        let mut asked = JoinSet::new();
+        for host in address.hosts() {
+            asked.spawn(enter(host, address.encryption().clone(), hear.clone()));
+        }
+        let (mut deadline, mut failed) = (Instant::now() + address.timeout(), None);
+        while let Ok(Some(answer)) = timeout_at(deadline.into(), asked.join_next()).await {
+            match answer {
+                Ok(Ok(client)) => {
+                    return Ok(Self { client, opened: Instant::now(), prepared: Mutex::default() });
                 }
-                connected => connected?,
-            },
-        };
-        Ok(Self { client, opened, prepared: Mutex::default() })
+                // It may be about to take over: then it is asked again, and not only when the others have been waited for.
+                Ok(Err(error)) => (failed, deadline) = (Some(error), deadline.min(Instant::now() + GRACE)),
+                Err(error) => return Err(StoreError::Broken(error.to_string()).into()),
+            }
+        }
+        Err(failed.map_or_else(|| ReadError::Content(StoreError::Broken(SILENT.to_owned())), ReadError::from))
     }
 
     pub(super) async fn statement(&self, sql: &'static str) -> Result<Statement, Error> {
@@ -80,6 +94,24 @@ impl Session {
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<u64, Error> {
         self.client.execute(&self.statement(sql).await?, values).await
+    }
+}
+
+/// Connects to one host, in the way that is asked for.
+async fn enter(
+    host: Config,
+    encryption: Encryption,
+    hear: impl Fn(AsyncMessage) + Clone + Send + 'static,
+) -> Result<Client, Error> {
+    if host.get_ssl_mode() == SslMode::Disable {
+        return drive(&host, NoTls, hear).await;
+    }
+    let is_preferred = encryption.need == Need::Preferred;
+    match drive(&host, Tls(encryption), hear.clone()).await {
+        Err(error) if is_preferred && may_do_without(&error) => {
+            drive(host.clone().ssl_mode(SslMode::Disable), NoTls, hear).await
+        }
+        connected => connected,
     }
 }
 
@@ -170,8 +202,8 @@ impl Readers {
                 Some(session) => session,
                 None => match Session::connect(&self.address).await {
                     Ok(session) => session,
-                    Err(error) if is_lost(&error) && !has_timed_out(&error) => continue,
-                    Err(error) => return Err(failure(&error)),
+                    Err(ReadError::Database(error)) if is_lost(&error) && !has_timed_out(&error) => continue,
+                    Err(error) => return Err(error.into_failure()),
                 },
             };
             match query(&session).await {
@@ -190,7 +222,7 @@ impl Readers {
 
     /// A session of one's own.
     pub(super) async fn fresh(&self) -> Result<Session, StoreError> {
-        Session::connect(&self.address).await.map_err(|error| failure(&error))
+        Session::connect(&self.address).await.map_err(ReadError::into_failure)
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Session>> {
