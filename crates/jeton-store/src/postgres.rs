@@ -46,7 +46,7 @@ use commit::Writer;
 use news::Ears;
 use nodes::Follower;
 use read::Part;
-use session::{Readers, Session};
+use session::{ReadError, Readers, Session};
 
 pub use address::{Address, BadAddress};
 pub use error::OpenError;
@@ -111,7 +111,10 @@ impl Postgres {
 /// A session that is ready to write.
 async fn open(address: &Address) -> Result<Session, OpenError> {
     let unusable = |error: tokio_postgres::Error| migrate::unusable(address, error::told(&error));
-    let session = Session::connect(address).await.map_err(unusable)?;
+    let session = Session::connect(address).await.map_err(|error| match error {
+        ReadError::Database(error) => unusable(error),
+        ReadError::Content(error) => migrate::unusable(address, error.to_string()),
+    })?;
     migrate::migrate(&session, address).await?;
     commit::prepare(&session).await.map_err(unusable)?;
     Ok(session)
@@ -158,7 +161,7 @@ impl Store for Postgres {
             let reading = self.run(move |shared| async move {
                 // Not as other readings: what was handed over can't be taken back, so it is not tried again.
                 let session = shared.readers.fresh().await?;
-                read::snapshot(&session, &to).await.map_err(session::ReadError::into_failure)
+                read::snapshot(&session, &to).await.map_err(ReadError::into_failure)
             });
             let taking = async {
                 while let Some(part) = parts.recv().await {

@@ -11,6 +11,11 @@ use super::encryption::{self, Encryption, Need};
 
 /// A server that says nothing for this long is not there.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Whoever waits for an answer asks after so long whether the machine at the other end is still there. One that has lost its
+/// power says nothing of it, and what waits for it would wait for hours.
+const IDLE: Duration = Duration::from_secs(5);
+/// What the driver has where the address says nothing of it.
+const DRIVERS_IDLE: Duration = Duration::from_hours(2);
 
 /// The address of a database, with whatever the server asks of its clients.
 #[derive(Clone, PartialEq, Eq)]
@@ -64,8 +69,15 @@ impl Address {
         self.open.is_none()
     }
 
-    pub(super) fn config(&self) -> &Config {
-        &self.config
+    /// How to reach each of its hosts.
+    pub(super) fn hosts(&self) -> impl Iterator<Item = Config> {
+        let hosts = self.config.get_hosts().len();
+        (0..hosts).map(|number| only(&self.config, number))
+    }
+
+    /// How long a host may take until it has let somebody in.
+    pub(super) fn timeout(&self) -> Duration {
+        self.config.get_connect_timeout().copied().unwrap_or(TIMEOUT)
     }
 
     pub(super) fn encryption(&self) -> &Encryption {
@@ -96,6 +108,9 @@ impl FromStr for Address {
         }
         config.connect_timeout(config.get_connect_timeout().copied().unwrap_or(TIMEOUT));
         config.tcp_user_timeout(config.get_tcp_user_timeout().copied().unwrap_or(TIMEOUT));
+        if config.get_keepalives_idle() == DRIVERS_IDLE {
+            config.keepalives_idle(IDLE);
+        }
         // A standby can be read, but takes no beat and no commit: of several hosts the one is meant that does.
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         if config.get_application_name().is_none() {
@@ -105,6 +120,36 @@ impl FromStr for Address {
         let open = config.get_password().is_none().then(|| text.to_owned());
         Ok(Self { config, encryption, open })
     }
+}
+
+/// The same, of one host alone.
+fn only(config: &Config, number: usize) -> Config {
+    let mut one = Config::new();
+    one.ssl_mode(config.get_ssl_mode())
+        .ssl_negotiation(config.get_ssl_negotiation())
+        .channel_binding(config.get_channel_binding())
+        .target_session_attrs(config.get_target_session_attrs())
+        .load_balance_hosts(config.get_load_balance_hosts())
+        .keepalives(config.get_keepalives())
+        .keepalives_idle(config.get_keepalives_idle());
+    config.get_user().map(|user| one.user(user));
+    config.get_password().map(|password| one.password(password));
+    config.get_dbname().map(|name| one.dbname(name));
+    config.get_options().map(|options| one.options(options));
+    config.get_application_name().map(|name| one.application_name(name));
+    config.get_connect_timeout().map(|timeout| one.connect_timeout(*timeout));
+    config.get_tcp_user_timeout().map(|timeout| one.tcp_user_timeout(*timeout));
+    config.get_keepalives_interval().map(|interval| one.keepalives_interval(interval));
+    config.get_keepalives_retries().map(|retries| one.keepalives_retries(retries));
+    match config.get_hosts().get(number) {
+        Some(Host::Tcp(name)) => drop(one.host(name)),
+        Some(Host::Unix(path)) => drop(one.host_path(path)),
+        None => {}
+    }
+    config.get_hostaddrs().get(number).map(|address| one.hostaddr(*address));
+    let ports = config.get_ports();
+    ports.get(number).or(ports.first()).map(|port| one.port(*port));
+    one
 }
 
 /// What the driver is told. A socket needs no encryption, whatever the address says of it: PostgreSQL has none there, and

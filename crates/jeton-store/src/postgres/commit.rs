@@ -123,6 +123,7 @@ impl Writer {
 
     async fn attempt(&mut self, proposals: &[Proposal]) -> Result<Vec<Outcome>, Failed> {
         let session = self.take_session().await?;
+        self.outwait(&session).await;
         let written = write_group(&session, proposals).await;
         let (outcomes, changes) = match written {
             Ok(written) => written,
@@ -176,6 +177,8 @@ impl Writer {
     async fn try_find_out(&mut self, changes: &[Change]) -> Result<bool, ReadError> {
         let (Some(first), Some(last)) = (changes.first(), changes.last()) else { return Ok(false) };
         let session = self.take_session().await?;
+        // What the old primary never answered it shows nobody, although the new one has it.
+        self.outwait(&session).await;
         session.client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
         let head = lock_head(&session).await?;
         let before = revision_number(first.revision) - 1;
@@ -198,16 +201,15 @@ impl Writer {
     /// The session, or a new one that has its statements prepared.
     async fn take_session(&mut self) -> Result<Session, ReadError> {
         if let Some(session) = self.session.take().filter(|session| !session.client.is_closed()) {
-            self.wait_for(&session).await;
             return Ok(session);
         }
-        let session = Session::connect_in_time(&self.address).await?;
+        let session = Session::connect(&self.address).await?;
         prepare(&session).await?;
-        self.wait_for(&session).await;
         Ok(session)
     }
 
-    async fn wait_for(&self, session: &Session) {
+    /// Waits until no node takes an old primary for the truth any more that this session's server has replaced.
+    async fn outwait(&self, session: &Session) {
         tokio::time::sleep_until((session.opened + self.patience).into()).await;
     }
 

@@ -9,11 +9,11 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio_postgres::{AsyncMessage, Error};
+use tokio_postgres::AsyncMessage;
 
 use super::Address;
 use super::commit::PREPARE;
-use super::session::Session;
+use super::session::{ReadError, Session};
 use crate::shared::NodeId;
 
 const LISTEN: &str = "LISTEN jeton";
@@ -42,7 +42,7 @@ impl Ears {
     }
 
     /// A session that hears what others tell.
-    pub(super) async fn listen(self: &Arc<Self>, address: &Address) -> Result<Session, Error> {
+    pub(super) async fn listen(self: &Arc<Self>, address: &Address) -> Result<Session, ReadError> {
         let ears = Arc::clone(self);
         let session = Session::hearing(address, move |message| ears.hear(&message)).await?;
         session.client.batch_execute(PREPARE).await?;

@@ -8,6 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::timeout_at;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
@@ -15,20 +17,22 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Config, Error, NoTls, Row, Socket, Statement};
 
 use super::Address;
-use super::encryption::Need;
+use super::encryption::{Encryption, Need};
 use super::error::{failure, has_timed_out, is_lost};
 use super::tls::{Tls, TlsError};
 use crate::StoreError;
 
-/// A server that has not said for this long whether it takes a connection is not there.
-const CONNECT: Duration = Duration::from_secs(10);
 /// Readers at the same time. More of them would only wait for the same disk.
 const READERS: usize = 8;
+
+/// How long other hosts are waited for when one has said that it is not to be written to, or is not there.
+const GRACE: Duration = Duration::from_secs(1);
+const SILENT: &str = "no host of the database has answered in time";
 
 /// A connection, driven by a task of its own. When this is dropped the connection ends.
 pub(super) struct Session {
     pub(super) client: Client,
-    /// Once it was connected to a database that can be written to.
+    /// From after it was connected: whoever was the primary before is confirmed by nobody from then on.
     pub(super) opened: Instant,
     /// By their text. To prepare one costs a way to the server and back, so it is done once.
     prepared: Mutex<HashMap<&'static str, Statement>>,
@@ -36,34 +40,34 @@ pub(super) struct Session {
 
 impl Session {
     /// Connects. Has to be called on the runtime of the adapter, which drives the connection.
-    pub(super) async fn connect(address: &Address) -> Result<Self, Error> {
+    pub(super) async fn connect(address: &Address) -> Result<Self, ReadError> {
         Self::hearing(address, |_| {}).await
     }
 
     /// Connects, and gives what the server says of itself to `hear`.
+    ///
+    /// All hosts are asked at once, and the first is taken that can be written to. One after the other, as libpq has it, was
+    /// rejected: a machine that has lost its power gives no answer, and a primary is replaced most often for that.
     pub(super) async fn hearing(
         address: &Address,
         hear: impl Fn(AsyncMessage) + Clone + Send + 'static,
-    ) -> Result<Self, Error> {
-        let config = address.config();
-        let client = match config.get_ssl_mode() {
-            SslMode::Disable => drive(config, NoTls, hear).await?,
-            _ => match drive(config, Tls(address.encryption().clone()), hear.clone()).await {
-                Err(error) if address.encryption().need == Need::Preferred && may_do_without(&error) => {
-                    drive(config.clone().ssl_mode(SslMode::Disable), NoTls, hear).await?
-                }
-                connected => connected?,
-            },
-        };
-        Ok(Self { client, opened: Instant::now(), prepared: Mutex::default() })
-    }
-
-    /// Connects, or finds that the server says nothing: the driver's own patience ends with the connection itself.
-    pub(super) async fn connect_in_time(address: &Address) -> Result<Self, ReadError> {
-        match tokio::time::timeout(CONNECT, Self::connect(address)).await {
-            Ok(connected) => Ok(connected?),
-            Err(_) => Err(StoreError::Broken("the database takes no connection".to_owned()).into()),
+    ) -> Result<Self, ReadError> {
+        let mut asked = JoinSet::new();
+        for host in address.hosts() {
+            asked.spawn(enter(host, address.encryption().clone(), hear.clone()));
         }
+        let (mut deadline, mut failed) = (Instant::now() + address.timeout(), None);
+        while let Ok(Some(answer)) = timeout_at(deadline.into(), asked.join_next()).await {
+            match answer {
+                Ok(Ok(client)) => {
+                    return Ok(Self { client, opened: Instant::now(), prepared: Mutex::default() });
+                }
+                // It may be about to take over: then it is asked again, and not only when the others have been waited for.
+                Ok(Err(error)) => (failed, deadline) = (Some(error), deadline.min(Instant::now() + GRACE)),
+                Err(error) => return Err(StoreError::Broken(error.to_string()).into()),
+            }
+        }
+        Err(failed.map_or_else(|| ReadError::Content(StoreError::Broken(SILENT.to_owned())), ReadError::from))
     }
 
     pub(super) async fn statement(&self, sql: &'static str) -> Result<Statement, Error> {
@@ -90,6 +94,24 @@ impl Session {
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<u64, Error> {
         self.client.execute(&self.statement(sql).await?, values).await
+    }
+}
+
+/// Connects to one host, in the way that is asked for.
+async fn enter(
+    host: Config,
+    encryption: Encryption,
+    hear: impl Fn(AsyncMessage) + Clone + Send + 'static,
+) -> Result<Client, Error> {
+    if host.get_ssl_mode() == SslMode::Disable {
+        return drive(&host, NoTls, hear).await;
+    }
+    let is_preferred = encryption.need == Need::Preferred;
+    match drive(&host, Tls(encryption), hear.clone()).await {
+        Err(error) if is_preferred && may_do_without(&error) => {
+            drive(host.clone().ssl_mode(SslMode::Disable), NoTls, hear).await
+        }
+        connected => connected,
     }
 }
 
@@ -199,7 +221,7 @@ impl Readers {
             let idle = idle.filter(|session| !session.client.is_closed());
             let session = match idle {
                 Some(session) => session,
-                None => match Session::connect_in_time(&self.address).await {
+                None => match Session::connect(&self.address).await {
                     Ok(session) => session,
                     Err(ReadError::Database(error)) if is_lost(&error) && !has_timed_out(&error) => continue,
                     Err(error) => return Err(error.into_failure()),
@@ -221,7 +243,7 @@ impl Readers {
 
     /// A session of one's own.
     pub(super) async fn fresh(&self) -> Result<Session, StoreError> {
-        Session::connect_in_time(&self.address).await.map_err(ReadError::into_failure)
+        Session::connect(&self.address).await.map_err(ReadError::into_failure)
     }
 
     /// Throws away every session, also those in use, once they are not: they may lead to a database that was replaced.

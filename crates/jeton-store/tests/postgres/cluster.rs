@@ -180,7 +180,7 @@ pub(crate) fn give_away(path: &Path) {
 }
 
 /// The program, as a user whom PostgreSQL serves.
-fn as_anyone(program: &Path) -> Command {
+pub(crate) fn as_anyone(program: &Path) -> Command {
     let mut command;
     if rustix::process::geteuid().is_root() {
         command = Command::new("setpriv");
@@ -193,7 +193,7 @@ fn as_anyone(program: &Path) -> Command {
 }
 
 /// The directory of PostgreSQL's programs.
-fn programs() -> Option<PathBuf> {
+pub(crate) fn programs() -> Option<PathBuf> {
     let named = std::env::var_os("JETON_TEST_POSTGRES_BIN").map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let debian = PathBuf::from("/usr/lib/postgresql/15/bin");
@@ -203,7 +203,7 @@ fn programs() -> Option<PathBuf> {
 
 /// Says what was not tested. In CI that is a failure.
 #[allow(clippy::print_stdout, reason = "a test may say what it leaves out")]
-fn left_out(what: &str) {
+pub(crate) fn left_out(what: &str) {
     assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "in CI nothing may be left out: {what}");
     println!("LEFT OUT: {what}");
 }
