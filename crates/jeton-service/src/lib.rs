@@ -154,13 +154,16 @@ impl Service {
         }
     }
 
-    /// Waits until no other node answers from before what this one knows. Who is told that something is so already, because
-    /// another request made it so, has to be able to rely on it as much as the one who made it.
-    pub(crate) async fn until_all_know(&self) -> Result<(), Error> {
-        match &self.inner.cluster {
-            Some(cluster) => Ok(cluster.until_all_know().await?),
-            None => Ok(()),
-        }
+    /// In a cluster, waits until no other node answers from before what is in the database now. Who is told that something is
+    /// so already, because another request made it so, has to be able to rely on it as much as the one who made it. They may
+    /// be told what was read from the database, which is ahead of memory, so memory catches up first.
+    ///
+    /// # Errors
+    /// [`Failure::Stale`], [`Failure::ShuttingDown`].
+    pub async fn until_all_know(&self) -> Result<(), Error> {
+        let Some(cluster) = &self.inner.cluster else { return Ok(()) };
+        cluster.catch_up().await?;
+        Ok(cluster.until_all_know().await?)
     }
 
     /// Writes down when tokens were last used and members last here. To be called every few seconds, and before the end.
