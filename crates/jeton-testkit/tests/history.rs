@@ -37,6 +37,9 @@ use Said::{MustBeActive, MustBeInactive, Nothing};
 /// A change: from, to, and what became of it.
 type Change = (Write, u64, u64, Outcome);
 
+/// What a row shows, the changes, the verification (its secret, from, to), and what must be said of it.
+type Row<'a> = (&'a str, &'a [Change], (u64, u64, u64), Said);
+
 /// Asks the checker about one verification with each answer in turn.
 fn said(changes: &[Change], secret: u64, start: u64, end: u64) -> Said {
     let writes = changes.iter().map(|&(write, start, end, outcome)| Written { write, outcome, start, end });
@@ -62,7 +65,7 @@ fn said(changes: &[Change], secret: u64, start: u64, end: u64) -> Said {
 }
 
 #[track_caller]
-fn table(rows: &[(&str, &[Change], (u64, u64, u64), Said)]) {
+fn table(rows: &[Row<'_>]) {
     for (what, changes, (secret, start, end), expected) in rows {
         assert_eq!(said(changes, *secret, *start, *end), *expected, "{what}");
         // The order in which they were written down says nothing.

@@ -25,3 +25,12 @@ impl Bell {
         *self.rung.lock().unwrap()
     }
 }
+
+/// Rings when it is dropped, also by a failure: otherwise whoever failed would wait for ever for those who wait for the bell.
+pub(crate) struct RingsAtTheEnd<'b>(pub(crate) &'b Bell);
+
+impl Drop for RingsAtTheEnd<'_> {
+    fn drop(&mut self) {
+        self.0.ring();
+    }
+}

@@ -165,6 +165,6 @@ pub(crate) fn cut_off(node: &Node, bell: &Bell, chronicle: &Chronicle) {
     chronicle.count("its way is cut for good");
     chronicle.note(node, "its way is cut for good");
     node.link.cut();
-    while !bell.wait(Duration::from_secs(60)) {}
+    while !bell.wait(Duration::from_mins(1)) {}
     node.link.heal();
 }

@@ -91,7 +91,7 @@ impl Installation {
     pub(crate) fn stop(&self) {
         for node in &self.nodes {
             let server = node.process().take().unwrap();
-            node.keep(server.stop());
+            node.keep(&server.stop());
         }
     }
 
@@ -114,7 +114,7 @@ impl Node {
     /// `kill -9`.
     pub(crate) fn crash(&self) {
         let server = self.process().take().unwrap();
-        self.keep(server.crash());
+        self.keep(&server.crash());
     }
 
     /// Stops the process in the middle of whatever it does, for as long as what comes back is kept.
@@ -127,12 +127,22 @@ impl Node {
         self.process().as_mut().unwrap().process().signal(signal);
     }
 
+    /// To a node that has to be there.
+    pub(crate) fn connect(&self) -> Connection {
+        Connection::open(&self.address).unwrap_or_else(|error| {
+            let mut process = self.process();
+            let process = process.as_mut().unwrap().process();
+            let said = if process.is_running() { process.log() } else { process.log_at_the_end() };
+            panic!("{} at {}: {error}:\n{said}", self.name, self.address)
+        })
+    }
+
     fn is_ready(&self) -> bool {
         let asked = Connection::open(&self.address).and_then(|mut it| it.ask("", "GET", "/readyz", ""));
         asked.is_ok_and(|reply| reply.status == 200)
     }
 
-    fn keep(&self, ended: Ended) {
+    fn keep(&self, ended: &Ended) {
         self.said.lock().unwrap().push_str(&ended.stderr);
     }
 
