@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use crate::figure::Report;
 use crate::options::{self, Options, Task};
 use crate::{
-    Fallible, bare_loop, creates, fixed_route, floods, machine, million, policies, reads, server, streams,
-    surfaces, timing, verify,
+    Fallible, bare_loop, cluster, creates, fixed_route, floods, machine, million, policies, reads, server,
+    streams, surfaces, timing, verify,
 };
 
 /// Reads the command line of this process, and does what it says. Ends with 1 if a goal that was to be kept is missed,
@@ -59,6 +59,7 @@ fn measure(options: &Options) -> Fallible<Report> {
             Task::Timing => timing::measure(options, &jeton, &mut report)?,
             Task::Million => million::measure(options, &jeton, &mut report)?,
             Task::Streams => streams::measure(options, &jeton, &mut report)?,
+            Task::Cluster => cluster::measure(options, &jeton, &mut report)?,
         }
     }
     report.finish()?;

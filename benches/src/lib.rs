@@ -19,6 +19,7 @@
 //! | what a decision by policy costs, beside a naive evaluator | [`policies`] |
 //! | what a million tokens cost | [`million`], [`population`] |
 //! | what ten thousand streams cost | [`streams`] |
+//! | what a cluster costs, and how soon a revocation is answered in one | [`cluster`], [`postgres`] |
 //! | whether the time of a refusal tells its reason | [`timing`] |
 //! | how the server is run, and how it is asked | [`server`], [`load`], [`client`] |
 //! | what is printed | [`figure`] |
@@ -37,6 +38,7 @@
 
 mod bare_loop;
 mod client;
+mod cluster;
 mod command_line;
 mod creates;
 mod figure;
@@ -51,6 +53,7 @@ mod overview;
 mod picture;
 mod policies;
 mod population;
+mod postgres;
 mod reads;
 mod reply;
 mod rounds;

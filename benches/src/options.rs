@@ -7,7 +7,7 @@ use crate::Fallible;
 pub(crate) const HELP: &str = "\
 Measures jeton beside what the machine can do at best, and prints a table.
 
-Usage: jeton-bench [creates|reads|policies|verify|surfaces|floods|timing|million|streams|all]... [options]
+Usage: jeton-bench [creates|reads|policies|verify|surfaces|floods|timing|million|streams|cluster|all]... [options]
        jeton-bench fill DIR [options]
 
   creates   durable creates over HTTP, beside a bare loop of SQLite inserts
@@ -19,13 +19,14 @@ Usage: jeton-bench [creates|reads|policies|verify|surfaces|floods|timing|million
   timing    whether the time of a refusal tells its reason
   million   start, memory and list pages with a million tokens
   streams   ten thousand open streams: memory, delay, creates beside them
+  cluster   nodes on one PostgreSQL: revocations, commits, verifications, a start
   all       all of these (default)
   fill DIR  makes the data directory of `million` and leaves it there, to be looked at
 
 Options:
   --rounds N      rounds in which the sides take turns (default 9)
   --seconds S     the length of one turn (default 1.5)
-  --tokens N      tokens for `verify`, `surfaces` and `million` (default 1000000)
+  --tokens N      tokens for `verify`, `surfaces`, `million` and `cluster` (default 1000000)
   --streams N     streams for `streams` (default 10000)
   --jeton FILE    the jeton to measure (default: built first under cargo, else the one beside this program)
   --dir DIR       where scratch files go, on the disk to be measured (default: beside this program)
@@ -62,9 +63,10 @@ pub(crate) enum Task {
     Timing,
     Million,
     Streams,
+    Cluster,
 }
 
-const ALL: [Task; 9] = [
+const ALL: [Task; 10] = [
     Task::Creates,
     Task::Reads,
     Task::Policies,
@@ -74,6 +76,7 @@ const ALL: [Task; 9] = [
     Task::Timing,
     Task::Million,
     Task::Streams,
+    Task::Cluster,
 ];
 
 /// How it is measured.
@@ -133,6 +136,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Fallible<Command
             "timing" => options.tasks.push(Task::Timing),
             "million" => options.tasks.push(Task::Million),
             "streams" => options.tasks.push(Task::Streams),
+            "cluster" => options.tasks.push(Task::Cluster),
             "all" => options.tasks = ALL.to_vec(),
             "fill" => fill = Some(PathBuf::from(value()?)),
             "bare-loop" => return Ok(Command::BareLoop(value()?.into())),

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::time::Duration;
 
 use jeton_core::authority::Authority;
 use jeton_core::change::{Actor, Event, Proposal, Revision};
@@ -19,7 +20,8 @@ use jeton_core::rule::{self, Founding, Fresh, Mint};
 use jeton_core::secret::{Secret, SecretFormat};
 use jeton_core::timestamp::Timestamp;
 use jeton_core::token::{ApiVersion, Scope, Token, TokenKind};
-use jeton_store::{Outcome, Sqlite, Store};
+use jeton_store::postgres::Address;
+use jeton_store::{Outcome, Postgres, Sqlite, Store};
 
 use crate::rounds::Dice;
 use crate::server::{KEY, OWNER};
@@ -54,10 +56,19 @@ pub(crate) struct Population {
     pub(crate) secrets: Vec<(TokenId, u32, String)>,
 }
 
-/// Fills a new database.
+/// Fills a new database of SQLite.
 pub(crate) fn fill(database: &Path, tokens: u32, seed: u64) -> Fallible<Population> {
+    fill_store(&Sqlite::open(database, "the benchmark")?, tokens, seed)
+}
+
+/// Fills a new database of PostgreSQL.
+pub(crate) fn fill_postgres(address: &str, tokens: u32, seed: u64) -> Fallible<Population> {
+    let store = pollster::block_on(Postgres::open(&address.parse::<Address>()?, Duration::ZERO))?;
+    fill_store(&store, tokens, seed)
+}
+
+fn fill_store(store: &dyn Store, tokens: u32, seed: u64) -> Fallible<Population> {
     let mint = mint()?;
-    let store = Sqlite::open(database, "the benchmark")?;
     pollster::block_on(store.bind_key(mint.key.fingerprint()))?;
     let mut group = Vec::new();
     let mut numbers = HashMap::new();
@@ -77,9 +88,9 @@ pub(crate) fn fill(database: &Path, tokens: u32, seed: u64) -> Fallible<Populati
             _ => {}
         }
         group.push(proposal);
-        if group.len() >= GROUP { commit(&store, &mut group) } else { Ok(()) }
+        if group.len() >= GROUP { commit(store, &mut group) } else { Ok(()) }
     })?;
-    commit(&store, &mut group)?;
+    commit(store, &mut group)?;
     Ok(population)
 }
 
@@ -115,7 +126,7 @@ pub(crate) fn imagine(
     Ok(())
 }
 
-fn commit(store: &Sqlite, group: &mut Vec<Proposal>) -> Fallible<()> {
+fn commit(store: &dyn Store, group: &mut Vec<Proposal>) -> Fallible<()> {
     let outcomes = pollster::block_on(store.commit(std::mem::take(group)))?;
     let all = outcomes.iter().all(|outcome| matches!(outcome, Outcome::Committed(_)));
     if all { Ok(()) } else { Err("the made-up tokens can't be committed".into()) }

@@ -26,7 +26,9 @@ pub(crate) fn head(bytes: &[u8]) -> Fallible<Option<Head>> {
             lines.filter(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim());
         values.next()
     };
-    let length: Option<usize> = field("content-length").map(str::parse).transpose()?;
+    // RFC 9110, section 15.3.5: this one has no body, and does not say so.
+    let stated = if status == 204 { Some("0") } else { field("content-length") };
+    let length: Option<usize> = stated.map(str::parse).transpose()?;
     if length.is_none() && field("transfer-encoding") != Some("chunked") {
         return Err(format!("an answer without a length: {text}").into());
     }
@@ -61,6 +63,11 @@ mod tests {
         assert_eq!(head(answer).unwrap(), Some(Head { status: 200, body: 55, end: Some(57) }));
         assert_eq!(head(&answer[..40]).unwrap(), None);
         assert!(head(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
+        let empty = b"HTTP/1.1 204 No Content\r\nVary: Origin\r\n\r\n";
+        assert_eq!(
+            head(empty).unwrap(),
+            Some(Head { status: 204, body: empty.len(), end: Some(empty.len()) })
+        );
         let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
         assert_eq!(head(chunked).unwrap(), Some(Head { status: 200, body: chunked.len(), end: None }));
     }

@@ -47,7 +47,8 @@ impl Server {
         Self::start_on(Core::Server, jeton, data, preload, flags)
     }
 
-    fn start_on(
+    /// Starts a server on some core, with flags of its own.
+    pub(crate) fn start_on(
         core: Core,
         jeton: &Path,
         data: &Path,
@@ -88,6 +89,10 @@ impl Server {
 
     pub(crate) fn client(&self) -> Fallible<Client> {
         Client::connect(self.address)
+    }
+
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Processor time so far.

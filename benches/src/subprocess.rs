@@ -68,6 +68,11 @@ impl Subprocess {
         Ok(line.trim_end().to_owned())
     }
 
+    /// Waits for its end, after it was told to come to it.
+    pub(crate) fn wait(&mut self) {
+        let _ = self.child.wait();
+    }
+
     /// Leaves whatever it says from now on to this. It may have much to say, and must not wait for a reader.
     pub(crate) fn leave_lines_to(&mut self, take: impl Fn(&str) + Send + 'static) {
         if let Some(said) = self.said.take() {

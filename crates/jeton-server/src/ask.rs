@@ -7,7 +7,9 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, Uri};
+use axum::response::Response;
 use bytes::Bytes;
+use jeton_core::refusal::Refusal;
 use jeton_service::{Service, Session};
 use percent_encoding::percent_decode_str;
 
@@ -89,6 +91,24 @@ pub(crate) async fn open(
         read(shared, session, parts, body).await
     };
     (rate, ask.await)
+}
+
+/// Runs the handler of an admitted request. Whoever wants something removed and is told that there is no such thing takes it
+/// for dead, like the one who removed it: perhaps it was they, and their first answer was lost. So they are told no earlier.
+pub(crate) async fn handle<Done>(ask: Ask, handler: impl FnOnce(Ask) -> Done) -> Result<Response, Trouble>
+where
+    Done: Future<Output = Result<Response, Trouble>>,
+{
+    let (shared, removes) = (Arc::clone(&ask.shared), ask.method == Method::DELETE);
+    let outcome = handler(ask).await;
+    let is_gone = matches!(
+        outcome,
+        Err(Trouble::Refused(Refusal::NoSuchToken | Refusal::NoSuchMember | Refusal::NoSuchCustomRole))
+    );
+    if removes && is_gone {
+        shared.service.until_all_know().await?;
+    }
+    outcome
 }
 
 /// As [`open`], for those who ask about the tokens of others: they are not counted.

@@ -96,7 +96,7 @@ where
     Done: Future<Output = Result<Response, Trouble>>,
 {
     let (_, ask) = ask::open(&shared, request, Prefers::PrivateToken).await;
-    let outcome = async { handler(ask?).await };
+    let outcome = async { ask::handle(ask?, handler).await };
     let mut response = outcome.await.unwrap_or_else(|trouble| tell(&trouble));
     // Nobody on the way may keep what a token was shown, and `Private-Token` does not tell a cache that it is one.
     response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

@@ -100,7 +100,7 @@ where
     let outcome = async {
         let ask = ask?;
         version::of(&ask)?;
-        handler(ask).await
+        ask::handle(ask, handler).await
     };
     let mut response = outcome.await.unwrap_or_else(|trouble| answer::tell_maybe(&trouble, id.as_ref()));
     if let Some(rate) = rate {

@@ -167,7 +167,10 @@ impl Service {
     /// Waits until nothing answers from before what is in the store by now: neither this index nor any other node. Who is told
     /// that something is so already, because another request made it so, has to be able to rely on it as much as the one who
     /// made it.
-    pub(crate) async fn until_all_know(&self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// [`Failure::Stale`], [`Failure::ShuttingDown`].
+    pub async fn until_all_know(&self) -> Result<(), Error> {
         match &self.inner.cluster {
             Some(cluster) => Ok(cluster.until_all_know().await?),
             // Whatever was committed before this is in the index when it comes back.

@@ -270,13 +270,7 @@ impl Service {
     pub async fn revoke(&self, session: &Session, id: TokenId) -> Result<(), Error> {
         let mut current = session.clone();
         for _ in 0..ATTEMPTS {
-            let before = match self.token(&current, id).await {
-                Err(Error::Refused(Refusal::NoSuchToken)) => {
-                    self.until_all_know().await?;
-                    return Err(Refusal::NoSuchToken.into());
-                }
-                found => found?,
-            };
+            let before = self.token(&current, id).await?;
             let proposal = rule::revoke(current.caller(), &before.token, self.now())?;
             if self.commit(proposal).await?.is_some() {
                 return Ok(());

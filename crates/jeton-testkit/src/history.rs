@@ -36,14 +36,34 @@ pub enum Write {
         old: SecretNumber,
         /// The one that it has from now on.
         new: SecretNumber,
-        /// How long the old one goes on working.
-        grace: Duration,
+        /// How long the old one goes on working. No secret may be in its grace already: it would end.
+        grace: Grace,
     },
     /// A token ends, with all of its secrets.
     Revoke {
         /// The token.
         token: TokenNumber,
     },
+}
+
+/// How long a secret goes on working when another has taken its place. Whoever asks does not know the clock by which it ends
+/// as exactly as their own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Grace {
+    /// Counted from before the reset was sent.
+    pub at_least: Duration,
+    /// Counted from when its answer came.
+    pub at_most: Duration,
+}
+
+impl Grace {
+    /// It ends with the reset.
+    pub const NONE: Self = Self::of(Duration::ZERO);
+
+    /// By a clock that is the same for all.
+    pub const fn of(lasts: Duration) -> Self {
+        Self { at_least: lasts, at_most: lasts }
+    }
 }
 
 /// What became of a change, as far as whoever asked for it knows.
@@ -141,36 +161,47 @@ impl Display for Violation {
 #[derive(Default)]
 struct Life {
     made: Option<Written>,
-    /// The first instant at which it may have ended.
-    may_end: Option<u64>,
-    /// The instant after which it has ended, and by what.
-    has_ended: Option<(u64, Written)>,
+    end: End,
 }
 
-impl Life {
-    fn ends(&mut self, by: Written, grace: Duration) {
-        let grace = u64::try_from(grace.as_nanos()).unwrap_or(u64::MAX);
-        if by.outcome == Outcome::Refused {
-            return;
-        }
-        let may_end = by.start.saturating_add(grace);
-        self.may_end = Some(self.may_end.map_or(may_end, |before| before.min(may_end)));
-        let has_ended = by.end.saturating_add(grace);
-        let first = self.has_ended.is_none_or(|(before, _)| has_ended < before);
-        if by.outcome == Outcome::Done && first {
-            self.has_ended = Some((has_ended, by));
+/// When something ends, as far as that is known.
+#[derive(Clone, Copy, Default)]
+struct End {
+    /// The first instant at which it may have ended.
+    possible: Option<u64>,
+    /// The instant after which it has ended, and by what.
+    certain: Option<(u64, Written)>,
+}
+
+impl End {
+    fn by(written: Written, grace: Grace) -> Self {
+        let possible = written.start.saturating_add(nanos(grace.at_least));
+        let certain = written.end.saturating_add(nanos(grace.at_most));
+        match written.outcome {
+            Outcome::Refused => Self::default(),
+            Outcome::Unknown => Self { possible: Some(possible), certain: None },
+            Outcome::Done => Self { possible: Some(possible), certain: Some((certain, written)) },
         }
     }
 
+    /// Whatever comes first.
+    fn or(self, other: Self) -> Self {
+        let possible = self.possible.into_iter().chain(other.possible).min();
+        let certain = self.certain.into_iter().chain(other.certain).min_by_key(|(end, _)| *end);
+        Self { possible, certain }
+    }
+}
+
+impl Life {
     /// What the laws demand of a verification: the verdict that would be wrong, and what it would break.
     fn forbids(&self, verified: Verified) -> Option<(Verdict, Violation)> {
-        if let Some((end, by)) = self.has_ended
+        if let Some((end, by)) = self.end.certain
             && verified.start > end
         {
             return Some((Verdict::Active, Violation::Honoured(verified, by)));
         }
         let made = self.made.filter(|made| made.outcome == Outcome::Done && verified.start > made.end)?;
-        let untouched = self.may_end.is_none_or(|may_end| may_end > verified.end);
+        let untouched = self.end.possible.is_none_or(|possible| possible > verified.end);
         untouched.then_some((Verdict::Inactive, Violation::Refused(verified, made)))
     }
 }
@@ -194,31 +225,34 @@ impl History {
         findings
     }
 
+    /// Every secret. What ends a token is gathered first, so that a token of many secrets that is revoked many times costs no
+    /// more than other tokens do.
     fn lives(&self) -> HashMap<SecretNumber, Life> {
-        let mut lives: HashMap<SecretNumber, Life> = HashMap::new();
-        let mut secrets: HashMap<TokenNumber, Vec<SecretNumber>> = HashMap::new();
+        let mut revoked: HashMap<TokenNumber, End> = HashMap::new();
         for written in &self.writes {
-            let (Write::Create { token, secret } | Write::Reset { token, new: secret, .. }) = written.write
-            else {
-                continue;
-            };
-            let life = lives.entry(secret).or_default();
-            assert!(life.made.replace(*written).is_none(), "two changes make secret {secret}");
-            secrets.entry(token).or_default().push(secret);
+            if let Write::Revoke { token } = written.write {
+                let end = revoked.entry(token).or_default();
+                *end = end.or(End::by(*written, Grace::NONE));
+            }
         }
+        let mut lives: HashMap<SecretNumber, Life> = HashMap::new();
         for written in &self.writes {
-            match written.write {
-                Write::Create { .. } => {}
-                Write::Reset { old, grace, .. } => lives.entry(old).or_default().ends(*written, grace),
-                Write::Revoke { token } => {
-                    for secret in secrets.get(&token).into_iter().flatten() {
-                        lives.entry(*secret).or_default().ends(*written, Duration::ZERO);
-                    }
-                }
+            if let Write::Reset { old, grace, .. } = written.write {
+                let life = lives.entry(old).or_default();
+                life.end = life.end.or(End::by(*written, grace));
+            }
+            if let Write::Create { token, secret } | Write::Reset { token, new: secret, .. } = written.write {
+                let life = lives.entry(secret).or_default();
+                assert!(life.made.replace(*written).is_none(), "two changes make secret {secret}");
+                life.end = life.end.or(revoked.get(&token).copied().unwrap_or_default());
             }
         }
         lives
     }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Writes a history down while it happens. Threads share it by reference.
@@ -256,8 +290,13 @@ impl Recorder {
         self.lock().clone()
     }
 
+    /// Since it was made: the clock by which it writes.
+    pub fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
     fn now(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_nanos()).expect("no test runs for five hundred years")
+        nanos(self.elapsed())
     }
 
     fn lock(&self) -> MutexGuard<'_, History> {

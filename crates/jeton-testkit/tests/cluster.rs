@@ -111,6 +111,24 @@ async fn law_01_a_revocation_is_answered_when_every_node_has_heard_of_it() {
     }
 }
 
+/// By a second request for the same, whichever node it reaches and whoever sends it.
+#[tokio::test]
+async fn law_01_who_is_told_that_a_token_is_gone_is_told_so_when_every_node_has_heard_of_it() {
+    let mut cluster = Cluster::new();
+    let (one, two, three) = (cluster.join().await, cluster.join().await, cluster.join().await);
+    let (id, secret) = create(&one, &[&one, &two, &three]).await;
+    three.turn();
+    let revoking = begin_to_revoke(&one, &id).await;
+    let mut again = Box::pin(delete(&two, &id));
+    stays_open(&mut again, &[&one, &two]).await;
+    assert_eq!(ask(&three.jeton, &secret).await, 200, "neither is answered yet");
+    three.turn();
+    three.turn();
+    answered(&two, again).await.expect(404);
+    answered(&one, revoking).await.expect(204);
+    assert_eq!(among(&[&three], ask(&three.jeton, &secret)).await, 401);
+}
+
 #[tokio::test]
 async fn law_01_a_node_that_is_cut_off_stops_answering_before_the_revocation_is_answered() {
     let mut cluster = Cluster::new();

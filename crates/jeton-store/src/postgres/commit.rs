@@ -17,10 +17,11 @@ use crate::{Outcome, StoreError};
 /// How long something is tried again: as long as a standby takes to become the primary.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What a session needs to write. Nobody is kept waiting for long by a jeton that has gone silent; a wait for the synchronous
+/// What a session needs to write. A jeton that falls silent in the middle of a transaction keeps the others waiting for a
+/// second, since nothing but the way to the database lies between two statements of its own; a wait for the synchronous
 /// standby is never broken off, because the server would answer then as if it had ended well; and where answers are given before
 /// they are durable, jeton's are not. (Whoever asks for more than `on` keeps it.)
-pub(super) const PREPARE: &str = "SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '30s';
+pub(super) const PREPARE: &str = "SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '1s';
     SET statement_timeout = 0;
     SELECT set_config('synchronous_commit', 'on', false)
         WHERE current_setting('synchronous_commit', true) IN ('off', 'local')";

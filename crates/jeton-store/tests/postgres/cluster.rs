@@ -78,7 +78,7 @@ impl Database {
         self.url_by(&self.sockets)
     }
 
-    fn url_by(&self, sockets: &Path) -> String {
+    pub(crate) fn url_by(&self, sockets: &Path) -> String {
         format!("postgres:///{}?host={}&user=postgres&password=hunter2", self.name, sockets.display())
     }
 

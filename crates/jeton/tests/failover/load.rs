@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use jeton_testkit::history::{Outcome, Recorder, Verdict, Verified, Violation, Write};
+use jeton_testkit::history::{Grace, Outcome, Recorder, Verdict, Verified, Violation, Write};
 use serde_json::{Value, json};
 
 use crate::support::curl;
@@ -200,7 +200,7 @@ impl Client<'_> {
 
     pub(crate) fn reset(&mut self, node: usize, secret: &Secret) -> Option<Secret> {
         let (token, old, new) = (secret.token, secret.number, self.book.number());
-        let write = Write::Reset { token, old, new, grace: Duration::ZERO };
+        let write = Write::Reset { token, old, new, grace: Grace::NONE };
         let reply = self.write(node, write, "POST", &format!("/api/v2/tokens/{}/reset", secret.id), "")?;
         let secret = Secret { number: new, text: reply.string("token"), ..secret.clone() };
         self.book.secrets.lock().unwrap().push(secret.clone());

@@ -31,16 +31,26 @@ impl Reply {
 
 impl Connection {
     pub fn open(address: &str) -> io::Result<Self> {
+        Self::patient(address, Duration::from_secs(30))
+    }
+
+    /// A connection that is given up when nothing comes for so long.
+    pub fn patient(address: &str, patience: Duration) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        stream.set_read_timeout(Some(patience))?;
         stream.set_nodelay(true)?;
         Ok(Self { stream: BufReader::new(stream) })
     }
 
     /// Sends a request and reads its reply whole. An error means that nobody knows whether it was done.
     pub fn ask(&mut self, secret: &str, method: &str, path: &str, body: &str) -> io::Result<Reply> {
+        self.ask_with(&format!("Authorization: {secret}\r\n"), method, path, body)
+    }
+
+    /// As [`Connection::ask`], with header lines of one's own.
+    pub fn ask_with(&mut self, headers: &str, method: &str, path: &str, body: &str) -> io::Result<Reply> {
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: jeton\r\nAuthorization: {secret}\r\nContent-Length: {}\r\n\r\n{body}",
+            "{method} {path} HTTP/1.1\r\nHost: jeton\r\n{headers}Content-Length: {}\r\n\r\n{body}",
             body.len()
         );
         self.stream.get_mut().write_all(request.as_bytes())?;
