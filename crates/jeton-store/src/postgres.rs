@@ -54,6 +54,15 @@ pub use error::OpenError;
 /// Threads for the connections. What takes time is done by the database.
 const THREADS: usize = 2;
 
+/// For a write, whatever it waits for: a lock, a connection, or a synchronous standby that is gone. What becomes of it after that
+/// is not known, and whoever asked is told so. A server never gives up by itself.
+const WRITING: Duration = Duration::from_secs(25);
+
+async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let silent = || StoreError::Broken("the database has confirmed nothing for too long".to_owned());
+    tokio::time::timeout(WRITING, work).await.unwrap_or_else(|_| Err(silent()))
+}
+
 /// For striking out a node: nobody's safety rests on it.
 const STRIKING_OUT: Duration = Duration::from_secs(2);
 
@@ -148,7 +157,7 @@ impl Drop for OwnRuntime {
 
 impl Store for Postgres {
     fn commit(&self, proposals: Vec<Proposal>) -> Answer<'_, Vec<Outcome>> {
-        self.run(|shared| async move { shared.writer.lock().await.commit(&proposals).await })
+        self.run(|shared| in_time(async move { shared.writer.lock().await.commit(&proposals).await }))
     }
 
     fn snapshot<'a>(
@@ -182,9 +191,11 @@ impl Store for Postgres {
     }
 
     fn compact(&self, before: Timestamp, limit: usize) -> Answer<'_, usize> {
-        self.run(move |shared| async move {
-            let mut writer = shared.writer.lock().await;
-            writer.aside(move |session| Box::pin(aside::compact(session, before, limit))).await
+        self.run(move |shared| {
+            in_time(async move {
+                let mut writer = shared.writer.lock().await;
+                writer.aside(move |session| Box::pin(aside::compact(session, before, limit))).await
+            })
         })
     }
 
@@ -236,14 +247,16 @@ impl Store for Postgres {
         present: &'a [(MemberId, Presence)],
     ) -> Answer<'a, ()> {
         let (used, present) = (used.to_vec(), present.to_vec());
-        self.run(move |shared| async move {
-            let mut writer = shared.writer.lock().await;
-            writer
-                .aside(move |session| {
-                    let (used, present) = (used.clone(), present.clone());
-                    Box::pin(async move { aside::touch(session, &used, &present).await })
-                })
-                .await
+        self.run(move |shared| {
+            in_time(async move {
+                let mut writer = shared.writer.lock().await;
+                writer
+                    .aside(move |session| {
+                        let (used, present) = (used.clone(), present.clone());
+                        Box::pin(async move { aside::touch(session, &used, &present).await })
+                    })
+                    .await
+            })
         })
     }
 
