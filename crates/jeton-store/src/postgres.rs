@@ -117,6 +117,22 @@ impl Postgres {
     }
 }
 
+/// Who shares a database, for whoever only looks: nothing in it is changed, not even by bringing its schema up to date.
+///
+/// # Errors
+/// [`OpenError`], also where no server was ever started on it.
+pub async fn nodes(address: &Address) -> Result<Nodes, OpenError> {
+    let runtime = OwnRuntime::start().map_err(|error| migrate::unusable(address, error.to_string()))?;
+    let to = address.clone();
+    let looked = runtime.handle().spawn(async move {
+        let session = Session::connect(&to).await?;
+        if nodes::there_are_none(&session).await? { Ok(None) } else { nodes::all(&session).await.map(Some) }
+    });
+    let looked = looked.await.map_err(|error| migrate::unusable(address, error.to_string()))?;
+    let looked = looked.map_err(|error| migrate::unusable(address, error.into_failure().to_string()))?;
+    looked.ok_or_else(|| migrate::unusable(address, "no server was ever started on it".to_owned()))
+}
+
 /// A session that is ready to write.
 async fn open(address: &Address) -> Result<Session, OpenError> {
     let unusable = |error: tokio_postgres::Error| migrate::unusable(address, error::told(&error));

@@ -57,7 +57,11 @@ fn a_cluster_can_be_looked_at() {
     let Some(database) = Database::new() else { return };
     let dir = tempdir().unwrap();
     let list = |more: &[&str]| run(jeton(&["node", "list"]).args(more).env(URL, database.url())).success();
-    assert_eq!(list(&[]), "no node is registered\n");
+    let (told, code) = run(jeton(&["node", "list"]).env(URL, database.url())).error();
+    let begins = format!("the database {} cannot be opened: ", database.address());
+    assert_eq!((told, code), (format!("{begins}no server was ever started on it"), 1));
+    let tables = "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'";
+    assert_eq!(database.sql(tables), [""; 0], "who only looks leaves everything as it is");
     let node = |name: &str| {
         Server::start_with(serve(dir.path()).env(URL, database.url()).env("JETON_NODE_NAME", name))
     };

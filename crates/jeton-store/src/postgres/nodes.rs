@@ -45,6 +45,8 @@ const CHANGES_FROM: &str = "SELECT revision, at, account, actor_token, actor_mem
     FROM changes WHERE revision >= $1 ORDER BY revision LIMIT $2";
 const NODES: &str =
     "SELECT id, name, address, version, joined_at, beat, beat_at, revision FROM nodes ORDER BY name, id";
+const TABLE: &str = "SELECT 1 FROM information_schema.tables
+    WHERE table_schema = current_schema() AND table_name = 'nodes'";
 const STRIKE_OUT: &str = "DELETE FROM nodes WHERE id = $1 AND (beat = $2 OR $2 IS NULL)";
 
 /// Under the lock of the last revision, so that of two nodes with different leases one comes first.
@@ -169,6 +171,11 @@ pub(super) async fn all(session: &Session) -> Result<Nodes, ReadError> {
         lease: lease.map(Duration::from_millis),
         now: clock(&session.query(CLOCK, &[]).await?)?,
     })
+}
+
+/// Whether the database has not even a place for nodes.
+pub(super) async fn there_are_none(session: &Session) -> Result<bool, ReadError> {
+    Ok(session.query(TABLE, &[]).await?.is_empty())
 }
 
 pub(super) async fn strike_out(session: &Session, node: NodeId, beat: Option<u64>) -> Result<(), ReadError> {

@@ -1,11 +1,9 @@
 //! `jeton node list`: who shares a database, as the database itself tells it. It needs no server, and so it helps also where
 //! none answers.
 
-use std::time::Duration;
-
 use jeton_core::timestamp::Timestamp;
+use jeton_store::postgres;
 use jeton_store::shared::{NodeRow, Nodes};
-use jeton_store::{Postgres, SharedStore as _};
 use serde_json::{Value, json};
 
 use super::print;
@@ -25,10 +23,7 @@ pub(crate) fn list(layers: &Layers, as_json: bool) -> Result<(), Fault> {
         )));
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let nodes = runtime.block_on(async {
-        let store = Postgres::open(address, Duration::ZERO).await?;
-        Ok::<_, Fault>(store.nodes().await?)
-    })?;
+    let nodes = runtime.block_on(postgres::nodes(address))?;
     if as_json {
         let rows: Vec<Value> = nodes.rows.iter().map(|row| in_json(row, &nodes)).collect();
         return print(&format!("{}\n", Value::from(rows)));
