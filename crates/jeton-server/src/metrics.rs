@@ -89,8 +89,20 @@ impl Metrics {
 }
 
 impl Shared {
-    /// The verdict on what was presented, counted. To be sought first.
-    pub(crate) fn verdict(
+    /// The verdict on what was presented, counted; in a cluster, also if another node has issued it a moment ago.
+    pub(crate) async fn verdict(
+        &self,
+        surface: Surface,
+        asker: Option<&Session>,
+        presented: Option<Presented>,
+        requirement: Option<Requirement<'_>>,
+    ) -> Result<Verdict, Trouble> {
+        self.seek(&[presented]).await?;
+        self.verdict_on_sought(surface, asker, presented, requirement)
+    }
+
+    /// As [`Shared::verdict`], on one of several that were sought together.
+    pub(crate) fn verdict_on_sought(
         &self,
         surface: Surface,
         asker: Option<&Session>,
@@ -104,7 +116,7 @@ impl Shared {
 
     /// Waits until these are known here, if they are anywhere.
     pub(crate) async fn seek(&self, presented: &[Option<Presented>]) -> Result<(), Trouble> {
-        self.service.seek(presented).await.map_err(Trouble::Failed)
+        self.service.seek_presented(presented).await.map_err(Trouble::Failed)
     }
 
     fn written(&self) -> String {

@@ -282,7 +282,7 @@ impl Cluster {
             }
             let now = self.monotonic.elapsed();
             pulse.look(node, &tail, now);
-            self.others.store(tail.nodes.iter().filter(|row| row.node != node.id).count(), Ordering::SeqCst);
+            self.others.store(pulse.roll.len(), Ordering::SeqCst);
             // What this very answer shows to be known there and here, and not what was committed elsewhere meanwhile.
             let shown = tail.changes.last().map_or(Revision::ZERO, |change| change.revision);
             self.acknowledgements.after_look(asked, now, shown, &pulse.roll, node.lease);

@@ -48,13 +48,8 @@ impl Service {
     /// Why it is good for nothing; or [`crate::Failure::Stale`].
     pub async fn authenticate(&self, presented: &str) -> Result<Session, Error> {
         let digest = self.digest_of(presented).map_err(Unauthenticated::Malformed)?;
-        match (self.session(digest), &self.inner.cluster) {
-            (Err(Error::Unauthenticated(Unauthenticated::Dead(Dead::Unknown))), Some(cluster)) => {
-                cluster.catch_up().await?;
-                self.session(digest)
-            }
-            (session, _) => session,
-        }
+        self.seek([&digest]).await?;
+        self.session(digest)
     }
 
     /// The digest of a text that could be a secret.

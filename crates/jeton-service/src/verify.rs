@@ -26,13 +26,20 @@ impl Service {
     ///
     /// # Errors
     /// [`Failure::Stale`].
-    pub async fn seek(&self, presented: &[Option<Presented>]) -> Result<(), Failure> {
+    pub async fn seek_presented(&self, presented: &[Option<Presented>]) -> Result<(), Failure> {
+        self.seek(presented.iter().flatten().map(|Presented(digest)| digest)).await
+    }
+
+    /// As [`Service::seek_presented`].
+    pub(crate) async fn seek<'d>(
+        &self,
+        digests: impl IntoIterator<Item = &'d Digest> + Send,
+    ) -> Result<(), Failure> {
         let Some(cluster) = &self.inner.cluster else { return Ok(()) };
         let now = self.now();
-        let is_unknown = |Presented(digest): &Presented| {
-            matches!(self.inner.index.verify(digest, now, |_| ()), Err(Dead::Unknown))
-        };
-        if presented.iter().flatten().any(is_unknown) {
+        let is_unknown =
+            |digest: &Digest| matches!(self.inner.index.verify(digest, now, |_| ()), Err(Dead::Unknown));
+        if digests.into_iter().any(is_unknown) {
             cluster.catch_up().await?;
         }
         Ok(())
@@ -96,15 +103,12 @@ impl Service {
     /// If the store fails.
     pub async fn revoke_by_secret(&self, presented: &str) -> Result<(), Error> {
         let Ok(digest) = self.digest_of(presented) else { return Ok(()) };
+        self.seek([&digest]).await?;
         for _ in 0..crate::tokens::ATTEMPTS {
             self.require_fresh()?;
             // Good for nothing now is not enough: an owner may be let in again, and an end be put off.
             let Some(holder) = self.inner.index.holder(&digest, self.now()) else {
-                self.until_all_know().await?;
-                match self.inner.index.holder(&digest, self.now()) {
-                    None => return Ok(()),
-                    Some(_) => continue,
-                }
+                return self.until_all_know().await;
             };
             match self.token_of_any_kind(holder.account, holder.token).await {
                 Ok(found) => {

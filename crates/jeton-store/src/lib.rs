@@ -10,6 +10,7 @@ pub mod archive;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod encoding;
+mod migrations;
 pub mod postgres;
 pub mod shared;
 pub mod sqlite;
@@ -26,6 +27,7 @@ use jeton_core::timestamp::Timestamp;
 use jeton_core::token::Token;
 
 pub use archive::Archive;
+pub use migrations::Unfit;
 pub use postgres::Postgres;
 pub use shared::SharedStore;
 pub use sqlite::Sqlite;

@@ -46,7 +46,7 @@ use commit::Writer;
 use news::Ears;
 use nodes::Follower;
 use read::Part;
-use session::{ReadError, Readers, Session};
+use session::{ReadError, Readers, Session, Work};
 
 pub use address::{Address, BadAddress};
 pub use error::OpenError;
@@ -114,6 +114,22 @@ impl Postgres {
             let task = self.runtime.handle().spawn(work(Arc::clone(&self.shared)));
             task.await.unwrap_or_else(|error| Err(StoreError::Broken(error.to_string())))
         })
+    }
+
+    /// Runs a query on one of the readers' sessions.
+    fn read<T: Send + 'static>(
+        &self,
+        query: impl for<'s> Fn(&'s Session) -> Work<'s, T> + Send + Sync + 'static,
+    ) -> Answer<'_, T> {
+        self.run(|shared| async move { shared.readers.read(query).await })
+    }
+
+    /// Does something beside the log on the writer's session: see [`Writer::aside`].
+    fn aside<T: Send + 'static>(
+        &self,
+        work: impl for<'s> Fn(&'s Session) -> Work<'s, T> + Send + Sync + 'static,
+    ) -> Answer<'_, T> {
+        self.run(|shared| in_time(async move { shared.writer.lock().await.aside(work).await }))
     }
 }
 
@@ -201,59 +217,36 @@ impl Store for Postgres {
     }
 
     fn changes(&self, after: Revision, limit: usize) -> Answer<'_, Vec<Change>> {
-        self.run(move |shared| async move {
-            shared.readers.read(move |session| Box::pin(read::changes(session, after, limit))).await
-        })
+        self.read(move |session| Box::pin(read::changes(session, after, limit)))
     }
 
     fn compact(&self, before: Timestamp, limit: usize) -> Answer<'_, usize> {
-        self.run(move |shared| {
-            in_time(async move {
-                let mut writer = shared.writer.lock().await;
-                writer.aside(move |session| Box::pin(aside::compact(session, before, limit))).await
-            })
-        })
+        self.aside(move |session| Box::pin(aside::compact(session, before, limit)))
     }
 
     fn token(&self, account: AccountId, id: TokenId) -> Answer<'_, Option<StoredToken>> {
-        self.run(move |shared| async move {
-            let found = shared
-                .readers
-                .read(move |session| Box::pin(async move { read::tokens(session, account, &[id]).await }))
-                .await;
-            Ok(found?.pop())
+        self.read(move |session| {
+            Box::pin(async move { Ok(read::tokens(session, account, &[id]).await?.pop()) })
         })
     }
 
     fn tokens<'a>(&'a self, account: AccountId, ids: &'a [TokenId]) -> Answer<'a, Vec<StoredToken>> {
-        let ids = ids.to_vec();
-        self.run(move |shared| async move {
-            shared
-                .readers
-                .read(move |session| {
-                    let ids = ids.clone();
-                    Box::pin(async move { read::tokens(session, account, &ids).await })
-                })
-                .await
+        let ids: Arc<[TokenId]> = ids.into();
+        self.read(move |session| {
+            let ids = Arc::clone(&ids);
+            Box::pin(async move { read::tokens(session, account, &ids).await })
         })
     }
 
     fn member(&self, account: AccountId, id: MemberId) -> Answer<'_, Option<Member>> {
-        self.run(move |shared| async move {
-            shared.readers.read(move |session| Box::pin(read::member(session, account, id))).await
-        })
+        self.read(move |session| Box::pin(read::member(session, account, id)))
     }
 
     fn members_by_email<'a>(&'a self, email: &'a str) -> Answer<'a, Vec<Member>> {
-        let email = email.to_owned();
-        self.run(move |shared| async move {
-            shared
-                .readers
-                .read(move |session| {
-                    let email = email.clone();
-                    Box::pin(async move { read::members_by_email(session, &email).await })
-                })
-                .await
+        let email: Arc<str> = email.into();
+        self.read(move |session| {
+            let email = Arc::clone(&email);
+            Box::pin(async move { read::members_by_email(session, &email).await })
         })
     }
 
@@ -262,31 +255,19 @@ impl Store for Postgres {
         used: &'a [(TokenId, Timestamp)],
         present: &'a [(MemberId, Presence)],
     ) -> Answer<'a, ()> {
-        let (used, present) = (used.to_vec(), present.to_vec());
-        self.run(move |shared| {
-            in_time(async move {
-                let mut writer = shared.writer.lock().await;
-                writer
-                    .aside(move |session| {
-                        let (used, present) = (used.clone(), present.clone());
-                        Box::pin(async move { aside::touch(session, &used, &present).await })
-                    })
-                    .await
-            })
+        let noted = Arc::new((used.to_vec(), present.to_vec()));
+        self.aside(move |session| {
+            let noted = Arc::clone(&noted);
+            Box::pin(async move { aside::touch(session, &noted.0, &noted.1).await })
         })
     }
 
     fn presences(&self, since: Option<Timestamp>) -> Answer<'_, Vec<(MemberId, Presence)>> {
-        self.run(move |shared| async move {
-            shared.readers.read(move |session| Box::pin(read::presences(session, since))).await
-        })
+        self.read(move |session| Box::pin(read::presences(session, since)))
     }
 
     fn bind_key(&self, fingerprint: [u8; 32]) -> Answer<'_, bool> {
-        self.run(move |shared| async move {
-            let mut writer = shared.writer.lock().await;
-            writer.aside(move |session| Box::pin(aside::bind_key(session, fingerprint))).await
-        })
+        self.aside(move |session| Box::pin(aside::bind_key(session, fingerprint)))
     }
 
     /// PostgreSQL copies itself, and better.
@@ -298,56 +279,37 @@ impl Store for Postgres {
 
 impl Archive for Postgres {
     fn arriving(&self) -> Answer<'_, Option<Progress>> {
-        self.run(|shared| async move {
-            shared.readers.read(move |session| Box::pin(archive::arriving(session))).await
-        })
+        self.read(move |session| Box::pin(archive::arriving(session)))
     }
 
     fn inventory(&self) -> Answer<'_, Inventory> {
-        self.run(|shared| async move {
-            shared.readers.read(move |session| Box::pin(archive::inventory(session))).await
-        })
+        self.read(move |session| Box::pin(archive::inventory(session)))
     }
 
     fn page<'a>(&'a self, place: &'a Place, limit: usize) -> Answer<'a, Vec<Item>> {
-        let place = place.clone();
-        self.run(move |shared| async move {
-            shared
-                .readers
-                .read(move |session| {
-                    let place = place.clone();
-                    Box::pin(async move { archive::page(session, &place, limit).await })
-                })
-                .await
+        let place = Arc::new(place.clone());
+        self.read(move |session| {
+            let place = Arc::clone(&place);
+            Box::pin(async move { archive::page(session, &place, limit).await })
         })
     }
 
     fn take(&self, step: Step) -> Answer<'_, ()> {
-        self.run(move |shared| async move {
-            let step = Arc::new(step);
-            let mut writer = shared.writer.lock().await;
-            writer
-                .aside(move |session| {
-                    let step = Arc::clone(&step);
-                    Box::pin(async move { archive::take(session, &step).await })
-                })
-                .await
+        let step = Arc::new(step);
+        self.aside(move |session| {
+            let step = Arc::clone(&step);
+            Box::pin(async move { archive::take(session, &step).await })
         })
     }
 }
 
 impl SharedStore for Postgres {
     fn join<'a>(&'a self, node: &'a Node) -> Answer<'a, Joined> {
-        let node = node.clone();
-        self.run(|shared| async move {
-            shared.ears.name(node.id);
-            let mut writer = shared.writer.lock().await;
-            writer
-                .aside(move |session| {
-                    let node = node.clone();
-                    Box::pin(async move { nodes::join(session, &node).await })
-                })
-                .await
+        self.shared.ears.name(node.id);
+        let node = Arc::new(node.clone());
+        self.aside(move |session| {
+            let node = Arc::clone(&node);
+            Box::pin(async move { nodes::join(session, &node).await })
         })
     }
 
@@ -385,8 +347,6 @@ impl SharedStore for Postgres {
     }
 
     fn nodes(&self) -> Answer<'_, Nodes> {
-        self.run(
-            |shared| async move { shared.readers.read(move |session| Box::pin(nodes::all(session))).await },
-        )
+        self.read(move |session| Box::pin(nodes::all(session)))
     }
 }

@@ -99,8 +99,7 @@ async fn verified(
         Asker::Session(session) => Some(session),
     };
     let presented = shared.service.present(secret);
-    shared.seek(&[presented]).await?;
-    match shared.verdict(question.surface, session, presented, requirement)? {
+    match shared.verdict(question.surface, session, presented, requirement).await? {
         Verdict::Allowed(verified) => Ok(verified),
         Verdict::Forbidden(_) => Err(Trouble::Forbidden),
         Verdict::Inactive => Err(failed(Trouble::BadSecret)),

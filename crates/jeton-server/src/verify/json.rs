@@ -80,7 +80,7 @@ fn answer(
         Some(at) => Trouble::invalid(format!("/{at}: {wrong}")),
         None => Trouble::invalid(wrong),
     })?;
-    let verdict = ask.shared.verdict(Surface::Json, Some(&ask.session), presented, requirement)?;
+    let verdict = ask.shared.verdict_on_sought(Surface::Json, Some(&ask.session), presented, requirement)?;
     match &verdict {
         Verdict::Inactive => {
             json.raw(r#"{"allowed":false,"active":false}"#);

@@ -45,10 +45,8 @@ pub(crate) async fn introspect(State(shared): State<Arc<Shared>>, request: Reque
         let requirement = requirement.map_err(Answer::invalid)?;
         let presented = shared.service.present(&form.token);
         shared.service.may_ask(&asker, presented).map_err(|error| Answer::of(error.into(), way))?;
-        let failed = |trouble| Answer::of(trouble, way);
-        shared.seek(&[presented]).await.map_err(failed)?;
-        let verdict = shared.verdict(Surface::Introspection, Some(&asker), presented, requirement);
-        let body = match verdict.map_err(failed)? {
+        let verdict = shared.verdict(Surface::Introspection, Some(&asker), presented, requirement).await;
+        let body = match verdict.map_err(|trouble| Answer::of(trouble, way))? {
             Verdict::Allowed(verified) => active(&verified),
             // Nothing is added: not even that there is such a token (section 2.2).
             Verdict::Forbidden(_) | Verdict::Inactive => br#"{"active":false}"#.to_vec(),

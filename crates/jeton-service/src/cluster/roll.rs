@@ -33,6 +33,11 @@ impl Roll {
         }
     }
 
+    /// How many others are registered.
+    pub(crate) fn len(&self) -> usize {
+        self.others.len()
+    }
+
     /// Whether nobody can answer any more from what was known before this revision, as the last answer showed it: each has
     /// taken it in, or has not beaten for a whole lease.
     pub(crate) fn is_past(&self, revision: Revision, now: Duration, lease: Duration) -> bool {

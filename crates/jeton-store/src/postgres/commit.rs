@@ -60,7 +60,7 @@ impl Writer {
     }
 
     pub(super) async fn commit(&mut self, proposals: &[Proposal]) -> Result<Vec<Outcome>, StoreError> {
-        let (begun, mut attempt) = (Instant::now(), 0);
+        let mut attempts = Attempts::begin();
         loop {
             let error = match self.attempt(proposals).await {
                 Ok(outcomes) => return Ok(outcomes),
@@ -74,11 +74,7 @@ impl Writer {
                     error.into()
                 }
             };
-            if begun.elapsed() >= PATIENCE || !is_passing(&error) {
-                return Err(error.into_failure());
-            }
-            attempt += 1;
-            pause(attempt).await;
+            attempts.go_on_after(error).await.map_err(ReadError::into_failure)?;
         }
     }
 
@@ -88,17 +84,13 @@ impl Writer {
         &mut self,
         work: impl for<'s> Fn(&'s Session) -> Work<'s, T> + Sync,
     ) -> Result<T, StoreError> {
-        let (begun, mut attempt) = (Instant::now(), 0);
+        let mut attempts = Attempts::begin();
         loop {
             let error = match self.try_aside(&work).await {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
-            if begun.elapsed() >= PATIENCE || !is_passing(&error) {
-                return Err(error.into_failure());
-            }
-            attempt += 1;
-            pause(attempt).await;
+            attempts.go_on_after(error).await.map_err(ReadError::into_failure)?;
         }
     }
 
@@ -153,20 +145,16 @@ impl Writer {
 
     /// Whether these changes were committed.
     async fn find_out(&mut self, changes: &[Change]) -> Result<bool, StoreError> {
-        let (begun, mut attempt) = (Instant::now(), 0);
+        let mut attempts = Attempts::begin();
         loop {
             let error = match self.try_find_out(changes).await {
                 Ok(found) => return Ok(found),
                 Err(error) => error,
             };
-            if begun.elapsed() >= PATIENCE || !is_passing(&error) {
+            attempts.go_on_after(error).await.map_err(|error| {
                 let error = error.into_failure();
-                return Err(StoreError::Broken(format!(
-                    "whether a change was committed is not known: {error}"
-                )));
-            }
-            attempt += 1;
-            pause(attempt).await;
+                StoreError::Broken(format!("whether a change was committed is not known: {error}"))
+            })?;
         }
     }
 
@@ -230,10 +218,26 @@ pub(super) async fn prepare(session: &Session) -> Result<(), Error> {
     Ok(())
 }
 
-fn is_passing(error: &ReadError) -> bool {
-    match error {
-        ReadError::Database(error) => may_succeed(error),
-        ReadError::Content(_) => false,
+/// Attempts at the same thing, for as long as it may yet succeed.
+struct Attempts {
+    begun: Instant,
+    failed: u32,
+}
+
+impl Attempts {
+    fn begin() -> Self {
+        Self { begun: Instant::now(), failed: 0 }
+    }
+
+    /// Waits a little before the next attempt. Gives the error back if there is none.
+    async fn go_on_after(&mut self, error: ReadError) -> Result<(), ReadError> {
+        let is_passing = matches!(&error, ReadError::Database(error) if may_succeed(error));
+        if self.begun.elapsed() >= PATIENCE || !is_passing {
+            return Err(error);
+        }
+        self.failed += 1;
+        pause(self.failed).await;
+        Ok(())
     }
 }
 

@@ -5,36 +5,18 @@ use std::error::Error as _;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
-use crate::StoreError;
+use crate::{StoreError, Unfit};
 
 /// Why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The database was written by a newer jeton.
-    #[error(
-        "the database {address} was written by a newer version of jeton (its schema is {found}, this version knows up \
-         to {known}): start that version, or restore a backup that was made before the upgrade"
-    )]
-    Newer {
+    /// Its schema is not for this program.
+    #[error("the database {address} {unfit}")]
+    Unfit {
         /// The database, without its password.
         address: String,
-        /// The newest migration it has.
-        found: i64,
-        /// The newest migration that this program has.
-        known: i64,
-    },
-    /// A migration was applied that this program has in another form.
-    #[error(
-        "the database {address} was migrated by a build of jeton that differs from this one (migration {number} {name} \
-         is not the same): use a released version"
-    )]
-    Differs {
-        /// The database, without its password.
-        address: String,
-        /// The migration.
-        number: i64,
-        /// Its name.
-        name: String,
+        /// Why.
+        unfit: Unfit,
     },
     /// Somebody else's tables are there.
     #[error(

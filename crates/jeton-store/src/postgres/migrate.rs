@@ -1,19 +1,13 @@
-//! Migrations: forward only, each applied once, each known by its hash, whoever else starts at the same time.
+//! Migrations, whoever else starts at the same time.
 
-use sha2::{Digest as _, Sha256};
-use tokio_postgres::Error;
+use tokio_postgres::{Error, Row};
 
 use super::Address;
 use super::error::{OpenError, is_lost, told};
 use super::session::{Session, pause};
-use crate::encoding;
+use crate::migrations::{self, Applied, Migration};
 
-struct Migration {
-    name: &'static str,
-    sql: &'static str,
-}
-
-/// In order; the first is number 1. A released migration never changes.
+/// In order; the first is number 1.
 const MIGRATIONS: &[Migration] = &[
     Migration { name: "foundation", sql: include_str!("migrations/0001_foundation.sql") },
     Migration { name: "nodes", sql: include_str!("migrations/0002_nodes.sql") },
@@ -62,42 +56,27 @@ async fn try_migrate(session: &Session, address: &Address) -> Result<Result<(), 
     }
     session.client.batch_execute(BEGIN).await?;
     session.client.query("SELECT number FROM jeton_migrations WHERE number = 0 FOR UPDATE", &[]).await?;
-    let applied = match check_applied(session, address).await? {
+    let applied = match migrations::check(&applied(session).await?, MIGRATIONS) {
         Ok(applied) => applied,
-        Err(refused) => {
+        Err(unfit) => {
             session.client.batch_execute("ROLLBACK").await?;
-            return Ok(Err(refused));
+            return Ok(Err(OpenError::Unfit { address: address.to_string(), unfit }));
         }
     };
     for (number, migration) in (1_i64..).zip(MIGRATIONS).skip(applied) {
         session.client.batch_execute(migration.sql).await?;
         let insert = "INSERT INTO jeton_migrations (number, name, sha256) VALUES ($1, $2, $3)";
-        session.client.execute(insert, &[&number, &migration.name, &hash(migration.sql)]).await?;
+        session.client.execute(insert, &[&number, &migration.name, &migration.sha256()]).await?;
     }
     session.client.batch_execute("COMMIT").await?;
     Ok(Ok(()))
 }
 
-/// Compares what was applied with what this program has; gives back how many migrations were applied.
-async fn check_applied(session: &Session, address: &Address) -> Result<Result<usize, OpenError>, Error> {
+/// What was applied, in order.
+async fn applied(session: &Session) -> Result<Vec<Applied>, Error> {
     let sql = "SELECT number, name, sha256 FROM jeton_migrations WHERE number > 0 ORDER BY number";
     let rows = session.client.query(sql, &[]).await?;
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    let address = address.to_string();
-    if let Some(last) = rows.last() {
-        let found: i64 = last.try_get(0)?;
-        if found > known {
-            return Ok(Err(OpenError::Newer { address, found, known }));
-        }
-    }
-    for (row, migration) in rows.iter().zip(MIGRATIONS) {
-        if row.try_get::<_, &str>(2)? != hash(migration.sql) {
-            return Ok(Err(OpenError::Differs { address, number: row.try_get(0)?, name: row.try_get(1)? }));
-        }
-    }
-    Ok(Ok(rows.len()))
-}
-
-fn hash(sql: &str) -> String {
-    encoding::hex(&Sha256::digest(sql.as_bytes()))
+    let applied =
+        |row: &Row| Ok(Applied { number: row.try_get(0)?, name: row.try_get(1)?, sha256: row.try_get(2)? });
+    rows.iter().map(applied).collect()
 }

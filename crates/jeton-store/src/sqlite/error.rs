@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
-use crate::StoreError;
+use crate::{StoreError, Unfit};
 
 /// Why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -21,31 +21,13 @@ pub enum OpenError {
         /// What the other process said of itself.
         holder: String,
     },
-    /// The database was written by a newer jeton.
-    #[error(
-        "the database {path} was written by a newer version of jeton (its schema is {found}, this version knows up to \
-         {known}): start that version, or restore a backup that was made before the upgrade"
-    )]
-    Newer {
+    /// Its schema is not for this program.
+    #[error("the database {path} {unfit}")]
+    Unfit {
         /// The database.
         path: PathBuf,
-        /// The newest migration it has.
-        found: u32,
-        /// The newest migration that this program has.
-        known: u32,
-    },
-    /// A migration was applied that this program has in another form.
-    #[error(
-        "the database {path} was migrated by a build of jeton that differs from this one (migration {number} {name} \
-         is not the same): use a released version"
-    )]
-    Differs {
-        /// The database.
-        path: PathBuf,
-        /// The migration.
-        number: u32,
-        /// Its name.
-        name: String,
+        /// Why.
+        unfit: Unfit,
     },
     /// The file is not a database of jeton.
     #[error("{path} is not a database of jeton: choose another file with --database, or move this one away")]

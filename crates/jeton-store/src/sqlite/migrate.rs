@@ -1,22 +1,16 @@
-//! Migrations: forward only, each applied once, each known by its hash.
+//! Migrations, and the mark by which a file is known as jeton's.
 
 use std::path::Path;
 
-use rusqlite::{Connection, TransactionBehavior, params};
-use sha2::{Digest as _, Sha256};
+use rusqlite::{Connection, Row, TransactionBehavior, params};
 
 use super::OpenError;
-use crate::encoding;
+use crate::migrations::{self, Applied, Migration};
 
 /// Marks the file as jeton's own: `jetn`.
 const APPLICATION_ID: i32 = 0x6a65_746e;
 
-struct Migration {
-    name: &'static str,
-    sql: &'static str,
-}
-
-/// In order; the first is number 1. A released migration never changes.
+/// In order; the first is number 1.
 const MIGRATIONS: &[Migration] = &[
     Migration { name: "foundation", sql: include_str!("migrations/0001_foundation.sql") },
     Migration { name: "people", sql: include_str!("migrations/0002_people.sql") },
@@ -34,13 +28,15 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Op
             ) STRICT",
         )
         .map_err(open)?;
-    let applied = check_applied(&transaction, path)?;
+    let applied = applied(&transaction).map_err(open)?;
+    let applied = migrations::check(&applied, MIGRATIONS)
+        .map_err(|unfit| OpenError::Unfit { path: path.to_owned(), unfit })?;
     for (number, migration) in (1_u32..).zip(MIGRATIONS).skip(applied) {
         transaction.execute_batch(migration.sql).map_err(open)?;
         transaction
             .execute(
                 "INSERT INTO migrations (number, name, sha256) VALUES (?1, ?2, ?3)",
-                params![number, migration.name, hash(migration.sql)],
+                params![number, migration.name, migration.sha256()],
             )
             .map_err(open)?;
     }
@@ -61,27 +57,9 @@ pub(super) fn check_application(connection: &Connection, path: &Path) -> Result<
     }
 }
 
-/// Compares what was applied with what this program has; gives back how many migrations were applied.
-fn check_applied(connection: &Connection, path: &Path) -> Result<usize, OpenError> {
-    let open = |source: rusqlite::Error| OpenError::open(path, &source);
-    let mut statement =
-        connection.prepare("SELECT number, name, sha256 FROM migrations ORDER BY number").map_err(open)?;
-    let rows = statement
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-        .and_then(Iterator::collect::<rusqlite::Result<Vec<(u32, String, String)>>>)
-        .map_err(open)?;
-    let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
-    if let Some((found, ..)) = rows.last().filter(|(number, ..)| *number > known) {
-        return Err(OpenError::Newer { path: path.to_owned(), found: *found, known });
-    }
-    for ((number, name, sha256), migration) in rows.iter().zip(MIGRATIONS) {
-        if *sha256 != hash(migration.sql) {
-            return Err(OpenError::Differs { path: path.to_owned(), number: *number, name: name.clone() });
-        }
-    }
-    Ok(rows.len())
-}
-
-fn hash(sql: &str) -> String {
-    encoding::hex(&Sha256::digest(sql.as_bytes()))
+/// What was applied, in order.
+fn applied(connection: &Connection) -> rusqlite::Result<Vec<Applied>> {
+    let mut statement = connection.prepare("SELECT number, name, sha256 FROM migrations ORDER BY number")?;
+    let applied = |row: &Row<'_>| Ok(Applied { number: row.get(0)?, name: row.get(1)?, sha256: row.get(2)? });
+    statement.query_map([], applied)?.collect()
 }

@@ -1,7 +1,6 @@
 //! `jeton node list`: who shares a database, as the database itself tells it. It needs no server, and so it helps also where
 //! none answers.
 
-use jeton_core::timestamp::Timestamp;
 use jeton_store::postgres;
 use jeton_store::shared::{NodeRow, Nodes};
 use serde_json::{Value, json};
@@ -32,12 +31,11 @@ pub(crate) fn list(layers: &Layers, as_json: bool) -> Result<(), Fault> {
         return print("no node is registered\n");
     }
     let rows: Vec<_> = nodes.rows.iter().map(|row| in_words(row, &nodes)).collect();
-    let lease = nodes.lease.unwrap_or_default().as_millis();
     print(&show::table(
         ["NAME", "ADDRESS", "VERSION", "STATE", "REVISION", "BEHIND", "LAST BEAT", "SINCE"],
         &rows,
     ))?;
-    print(&format!("lease {lease} ms, last revision {}\n", nodes.head.number()))
+    print(&format!("lease {} ms, last revision {}\n", lease_ms(&nodes), nodes.head.number()))
 }
 
 fn in_words(row: &NodeRow, nodes: &Nodes) -> [String; 8] {
@@ -63,7 +61,7 @@ fn in_json(row: &NodeRow, nodes: &Nodes) -> Value {
         "revision": row.revision.number(),
         "behind": behind(row, nodes),
         "lastBeatMs": silent_for(row, nodes),
-        "leaseMs": u64::try_from(nodes.lease.unwrap_or_default().as_millis()).unwrap_or(u64::MAX),
+        "leaseMs": lease_ms(nodes),
         "since": utc(row.joined_at),
     })
 }
@@ -71,10 +69,7 @@ fn in_json(row: &NodeRow, nodes: &Nodes) -> Value {
 /// As the database's clock sees it. `silent`: it answers nobody, or is about to; a revocation waited for it once. `gone`: it
 /// has been silent for some leases.
 fn state(row: &NodeRow, nodes: &Nodes) -> &'static str {
-    let lease = Timestamp::from_millis(
-        i64::try_from(nodes.lease.unwrap_or_default().as_millis()).unwrap_or(i64::MAX),
-    );
-    if silent_for(row, nodes) <= lease.as_millis() {
+    if silent_for(row, nodes) <= lease_ms(nodes) {
         "fresh"
     } else if nodes.living().any(|living| living.node == row.node) {
         "silent"
@@ -86,6 +81,10 @@ fn state(row: &NodeRow, nodes: &Nodes) -> &'static str {
 /// Changes that it had not taken in when it last beat, and may have since.
 fn behind(row: &NodeRow, nodes: &Nodes) -> u64 {
     nodes.head.number().saturating_sub(row.revision.number())
+}
+
+fn lease_ms(nodes: &Nodes) -> i64 {
+    i64::try_from(nodes.lease.unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
 }
 
 fn silent_for(row: &NodeRow, nodes: &Nodes) -> i64 {

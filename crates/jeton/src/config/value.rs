@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -223,6 +224,10 @@ impl fmt::Display for Span {
     }
 }
 
+fn span_within(text: &str, range: RangeInclusive<Duration>) -> Option<Duration> {
+    text.parse().ok().map(|Span(span)| span).filter(|span| range.contains(span))
+}
+
 /// How long a stream may be silent. Shorter than the time after which a connection on which nothing moves is cut, and than
 /// what clients wait for a byte.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -232,9 +237,7 @@ impl FromStr for SignOfLife {
     type Err = BadValue;
 
     fn from_str(text: &str) -> Result<Self, BadValue> {
-        let fits = |Span(span): &Span| *span <= Duration::from_secs(20);
-        let span = text.parse::<Span>().ok().filter(fits);
-        span.map(|Span(span)| Self(span)).ok_or_else(|| {
+        span_within(text, Duration::ZERO..=Duration::from_secs(20)).map(Self).ok_or_else(|| {
             BadValue(format!("`{text}` is not a time up to 20s: write for example 15s or 500ms"))
         })
     }
@@ -255,9 +258,7 @@ impl FromStr for Lease {
     type Err = BadValue;
 
     fn from_str(text: &str) -> Result<Self, BadValue> {
-        let fits = |Span(span): &Span| (Duration::from_millis(100)..=Duration::from_mins(1)).contains(span);
-        let span = text.parse::<Span>().ok().filter(fits);
-        span.map(|Span(span)| Self(span)).ok_or_else(|| {
+        span_within(text, Duration::from_millis(100)..=Duration::from_mins(1)).map(Self).ok_or_else(|| {
             BadValue(format!("`{text}` is not a time from 100ms to 1m: write for example 1s or 500ms"))
         })
     }
