@@ -9,14 +9,14 @@
     reason = "a test fails by panicking, and may say what it tried"
 )]
 
-#[path = "cluster/bell.rs"]
+#[path = "support/bell.rs"]
 mod bell;
 #[path = "cluster/clients.rs"]
 mod clients;
 #[path = "../../jeton-store/tests/postgres/cluster.rs"]
 #[allow(dead_code, reason = "the tests of the store use it too, and each a part of it")]
 mod database;
-#[path = "cluster/dice.rs"]
+#[path = "support/dice.rs"]
 mod dice;
 #[path = "cluster/faults.rs"]
 mod faults;

@@ -6,9 +6,15 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "how long a fail-over took is worth knowing")]
 
+#[path = "support/bell.rs"]
+#[allow(dead_code, reason = "other tests use it too, and each a part of it")]
+mod bell;
 #[path = "../../jeton-store/tests/postgres/cluster.rs"]
 #[allow(dead_code, reason = "the tests of the store use it too, and each a part of it")]
 mod cluster;
+#[path = "support/dice.rs"]
+#[allow(dead_code, reason = "other tests use it too, and each a part of it")]
+mod dice;
 #[path = "failover/load.rs"]
 mod load;
 #[path = "failover/nodes.rs"]

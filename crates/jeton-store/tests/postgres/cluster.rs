@@ -108,7 +108,8 @@ impl Database {
     }
 }
 
-fn sql_in(sockets: &Path, port: u16, database: &str, sql: &str) -> Vec<String> {
+/// Runs SQL; gives back the first column of what it finds.
+pub(crate) fn sql_in(sockets: &Path, port: u16, database: &str, sql: &str) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut config = tokio_postgres::Config::new();
@@ -138,19 +139,7 @@ impl Cluster {
         let data = directory.join("data");
         // PostgreSQL does not run as root.
         give_away(&directory);
-        let made = as_anyone(&programs.join("initdb"))
-            .args([
-                "--auth=trust",
-                "--username=postgres",
-                "--encoding=UTF8",
-                "--locale=C.UTF-8",
-                "--no-sync",
-                "-D",
-            ])
-            .arg(&data)
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "{made:?}");
+        initdb(&programs, &data);
         prepare(&data);
         let mut keeper = as_anyone(Path::new("sh"))
             .args(["-c", KEEPER, "keeper"])
@@ -166,6 +155,17 @@ impl Cluster {
         assert_eq!(line, "started\n", "see {}", directory.join("log").display());
         Some(Self { sockets: directory, port, _keeper: keeper })
     }
+}
+
+/// Makes the files of a server that has none.
+pub(crate) fn initdb(programs: &Path, data: &Path) {
+    let made = as_anyone(&programs.join("initdb"))
+        .args(["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8"])
+        .args(["--no-sync", "-D"])
+        .arg(data)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
 }
 
 /// Makes a file the server's, where that is another user.

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -11,6 +10,8 @@ use std::time::{Duration, Instant};
 use jeton_testkit::history::{Grace, Outcome, Recorder, Verdict, Verified, Violation, Write};
 use serde_json::{Value, json};
 
+use crate::bell::Bell;
+use crate::dice::Dice;
 use crate::support::curl;
 use crate::support::http::{Connection, Reply};
 
@@ -56,18 +57,6 @@ pub(crate) struct Book {
     secrets: Mutex<Vec<Secret>>,
     looks: Mutex<Vec<Look>>,
     successes: Mutex<Vec<Success>>,
-}
-
-/// Randomness from a seed (`SplitMix64`).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 31)) % u64::try_from(sides).unwrap();
-        usize::try_from(mixed).unwrap()
-    }
 }
 
 /// Connections of one client, one to each node, made when they are needed.
@@ -226,57 +215,43 @@ impl Client<'_> {
 
 /// Clients at work, each on a thread, until this is stopped.
 pub(crate) struct Load {
-    stop: Sender<()>,
+    bell: Arc<Bell>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Load {
     /// Two clients for each node: one that writes there, and one that only asks.
     pub(crate) fn start(book: &Arc<Book>) -> Self {
-        let (stop, _) = channel();
-        let mut load = Self { stop, threads: Vec::new() };
-        let mut stops = Vec::new();
+        let bell = Arc::<Bell>::default();
+        let mut threads = Vec::new();
         for node in 0..book.addresses.len() {
-            for writes in [true, false] {
-                let (stop, stopped) = channel();
-                stops.push(stop);
-                let book = Arc::clone(book);
-                load.threads.push(std::thread::spawn(move || {
-                    let dice = Dice(2 * node as u64 + u64::from(writes));
-                    if writes {
-                        write(&book, node, dice, &stopped);
-                    } else {
-                        look(&book, node, dice, &stopped);
-                    }
-                }));
+            for work in [write, look] {
+                let (book, bell, dice) = (Arc::clone(book), Arc::clone(&bell), Dice(threads.len() as u64));
+                threads.push(std::thread::spawn(move || work(&book, node, dice, &bell)));
             }
         }
-        // Whoever holds the other ends hears of it when this one goes.
-        let (stop, stopped) = channel();
-        load.stop = stop;
-        load.threads.push(std::thread::spawn(move || {
-            let _ = stopped.recv();
-            drop(stops);
-        }));
-        load
+        Self { bell, threads }
     }
 
-    pub(crate) fn stop(self) {
-        drop(self.stop);
-        for thread in self.threads {
+    pub(crate) fn stop(mut self) {
+        self.bell.ring();
+        for thread in self.threads.drain(..) {
             thread.join().unwrap();
         }
     }
 }
 
-fn goes_on(stopped: &Receiver<()>) -> bool {
-    stopped.recv_timeout(BREATH) == Err(RecvTimeoutError::Timeout)
+/// Also where a test has failed: nobody goes on asking.
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.bell.ring();
+    }
 }
 
 /// Works on tokens of its own: every change is told to it alone, so that it knows what it may demand.
-fn write(book: &Book, node: usize, mut dice: Dice, stopped: &Receiver<()>) {
+fn write(book: &Book, node: usize, mut dice: Dice, bell: &Bell) {
     let (mut client, mut own) = (book.client(), Vec::<Secret>::new());
-    while goes_on(stopped) {
+    while !bell.wait(BREATH) {
         let elsewhere = dice.roll(book.addresses.len());
         let pick = dice.roll(10);
         if own.len() < 5 || pick < 4 {
@@ -299,10 +274,10 @@ fn write(book: &Book, node: usize, mut dice: Dice, stopped: &Receiver<()>) {
 }
 
 /// Asks about secrets of all clients, mostly about young ones.
-fn look(book: &Book, node: usize, mut dice: Dice, stopped: &Receiver<()>) {
+fn look(book: &Book, node: usize, mut dice: Dice, bell: &Bell) {
     const YOUNG: usize = 40;
     let mut client = book.client();
-    while goes_on(stopped) {
+    while !bell.wait(BREATH) {
         let picked = {
             let secrets = book.secrets.lock().unwrap();
             let among = if dice.roll(2) == 0 { secrets.len().min(YOUNG) } else { secrets.len() };

@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use tokio_postgres::{NoTls, SimpleQueryMessage};
 
-use crate::cluster::{as_anyone, give_away, left_out, programs};
+use crate::cluster::{as_anyone, give_away, initdb, left_out, programs, sql_in};
 use crate::support::{Running, run};
 use crate::wire::{Passage, Wire};
 
@@ -67,11 +66,7 @@ impl Pair {
         };
         let mut primary = machine("primary", replication);
         let mut standby = machine("standby", Replication::Asynchronous);
-        run(as_anyone(&programs.join("initdb"))
-            .args(["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8"])
-            .args(["--no-sync", "-D"])
-            .arg(&primary.data))
-        .success();
+        initdb(&programs, &primary.data);
         // The wire comes over TCP, and it arrives at a socket.
         primary.start("ready to accept connections");
         let wire = Wire::to(primary.socket());
@@ -159,19 +154,7 @@ impl Machine {
 
     /// The first column of what is found.
     pub(crate) fn sql(&self, sql: &str) -> Vec<String> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let mut config = tokio_postgres::Config::new();
-            config.host_path(&self.sockets).user("postgres").dbname("postgres");
-            let (client, connection) = config.connect(NoTls).await.unwrap();
-            tokio::spawn(connection);
-            let answered = client.simple_query(sql).await.unwrap();
-            let first = |message| match message {
-                SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-                _ => None,
-            };
-            answered.into_iter().filter_map(first).collect()
-        })
+        sql_in(&self.sockets, 5432, "postgres", sql)
     }
 
     /// The last revision that can be read here.
