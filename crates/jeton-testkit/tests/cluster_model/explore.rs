@@ -2,11 +2,17 @@
 //!
 //! The crate `stateright` does this too. It brings a web server and `rand`, which the rules of the tree keep out, and what
 //! is needed of it stands on this page.
+//!
+//! Of a state that was visited only a fingerprint of 64 bits is kept, and that of the state before it: a hundred million fit
+//! into a few gigabytes. Two states with one fingerprint would be taken for one, and the second not be visited. Among n
+//! states there is such a pair with a probability of about n² / 2⁶⁵: one in ten million for two million states.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt::Debug;
-use std::hash::Hash;
+use std::hash::{BuildHasher as _, BuildHasherDefault, Hash, Hasher};
+
+use foldhash::quality::FixedState;
 
 /// What can be explored.
 pub(crate) trait Model {
@@ -42,40 +48,81 @@ impl<S: Debug> Report<S> {
     }
 }
 
+/// What stands for a state that was visited.
+type Fingerprint = u64;
+
+fn fingerprint(state: &impl Hash) -> Fingerprint {
+    FixedState::default().hash_one(state)
+}
+
+/// The states that were visited, each with the one before it; the first comes after itself.
+type Visited = HashMap<Fingerprint, Fingerprint, BuildHasherDefault<Hashed>>;
+
+/// Fingerprints are hashes already.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("fingerprints are numbers");
+    }
+
+    fn write_u64(&mut self, fingerprint: u64) {
+        self.0 = fingerprint;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// Visits every state, or those on the way to the first violation.
 pub(crate) fn explore<M: Model>(model: &M) -> Report<M::Step> {
-    // Where each state was come to from. A state's number is its place here.
-    let mut from: Vec<(usize, Option<M::Step>)> = vec![(0, None)];
-    let mut numbers = HashMap::from([(model.initial(), 0)]);
-    let mut level = vec![(0, model.initial())];
+    let first = fingerprint(&model.initial());
+    let mut visited = Visited::default();
+    visited.insert(first, first);
+    let mut level = vec![model.initial()];
     let mut found = Vec::new();
     while !level.is_empty() {
         let mut beyond = Vec::new();
-        for (number, state) in level {
+        for state in level {
+            let before = fingerprint(&state);
             model.next(&state, &mut found);
-            for (step, state) in found.drain(..) {
-                let Entry::Vacant(place) = numbers.entry(state) else { continue };
-                from.push((number, Some(step)));
-                if let Some(law) = model.broken(place.key()) {
-                    return Report { states: from.len(), violation: Some((law, way(&from))) };
+            for (_, state) in found.drain(..) {
+                let Entry::Vacant(place) = visited.entry(fingerprint(&state)) else { continue };
+                let at = *place.key();
+                place.insert(before);
+                if let Some(law) = model.broken(&state) {
+                    let violation = Some((law, way(model, &visited, at)));
+                    return Report { states: visited.len(), violation };
                 }
-                beyond.push((from.len() - 1, place.key().clone()));
-                place.insert(from.len() - 1);
+                beyond.push(state);
             }
         }
         level = beyond;
     }
-    Report { states: from.len(), violation: None }
+    Report { states: visited.len(), violation: None }
 }
 
-/// The steps to the state that was found last.
-fn way<S: Copy>(from: &[(usize, Option<S>)]) -> Vec<S> {
-    let mut steps = Vec::new();
-    let mut at = from.len() - 1;
-    while let (before, Some(step)) = from[at] {
-        steps.push(step);
-        at = before;
+/// The steps to a state: from the first one on, each leads to the next fingerprint on the way.
+fn way<M: Model>(model: &M, visited: &Visited, to: Fingerprint) -> Vec<M::Step> {
+    let mut fingerprints = vec![to];
+    let mut at = to;
+    while visited[&at] != at {
+        at = visited[&at];
+        fingerprints.push(at);
     }
-    steps.reverse();
-    steps
+    let (mut state, mut found) = (model.initial(), Vec::new());
+    fingerprints
+        .iter()
+        .rev()
+        .skip(1)
+        .map(|next| {
+            model.next(&state, &mut found);
+            let (step, after) =
+                found.drain(..).find(|(_, after)| fingerprint(after) == *next).expect("it was found here");
+            state = after;
+            step
+        })
+        .collect()
 }

@@ -16,6 +16,8 @@ const LEASE: u8 = 2;
 /// How many nodes there are at once. Who comes in the place of another is a new node.
 const NODES: usize = 3;
 
+const ACCEPTED: &str = "law 1: what was revoked is accepted";
+
 /// A node, by its place.
 type Node = usize;
 /// A change, by its place in [`Cluster::writes`].
@@ -201,7 +203,6 @@ pub(crate) enum Step {
     DeleteRow(Node),
     Commit(Write),
     AnswerCommit(Write),
-    AnswerWrite(Write),
     BeginCheck(Node, Write),
     LookAtClock,
     LookIntoIndex,
@@ -423,30 +424,24 @@ impl Cluster {
 
     /// From the question to the answer.
     fn writes(&self, state: &State, write: Write, offer: &mut Offer) {
-        let Some((kind, author)) = self.writes[write] else { return };
-        let peer = &state.peers[author];
-        if peer.life != Life::Up {
+        let Some((_, author)) = self.writes[write] else { return };
+        if state.peers[author].life != Life::Up {
             return;
         }
         match state.stages[write] {
             Stage::Unasked => offer(Step::Commit(write), &|after| {
                 after.head += 1;
                 after.stages[write] = Stage::Committed { revision: after.head };
-            }),
-            Stage::Committed { revision } => offer(Step::AnswerCommit(write), &|after| {
-                let peer = &mut after.peers[author];
-                peer.applied = peer.applied.max(revision);
-                after.stages[write] = Stage::Waiting { revision, since: 0, read: false };
-            }),
-            Stage::Waiting { revision, since, read } => {
-                let read = read || self.has(Mutation::RowsFromBeforeTheCommit);
-                let known = read && everybody_has(peer, author, revision);
-                let at_once = kind == Kind::Create || self.has(Mutation::AnswerAtOnce);
-                if known || at_once || since >= LEASE {
-                    offer(Step::AnswerWrite(write), &|after| after.stages[write] = Stage::Done { revision });
+                if !self.delays {
+                    after.answer_commit(write, author);
                 }
+            }),
+            Stage::Committed { .. } => {
+                offer(Step::AnswerCommit(write), &|after| {
+                    after.answer_commit(write, author);
+                });
             }
-            Stage::Done { .. } | Stage::Lost => {}
+            Stage::Waiting { .. } | Stage::Done { .. } | Stage::Lost => {}
         }
     }
 
@@ -488,7 +483,7 @@ impl Cluster {
             (false, true, Look::Begun) => go_on(Look::Alive),
             (false, false, Look::Admitted) => go_on(Look::Missed),
             (false, true, _) => {
-                state.broken = Some("law 1: what was revoked is accepted");
+                state.broken = Some(ACCEPTED);
                 None
             }
             (false, false, _) => {
@@ -498,16 +493,45 @@ impl Cluster {
         };
     }
 
+    /// Answers what may be answered. Nothing that happens depends on it, and the laws speak of what comes after: if they hold
+    /// after the first moment in which something could be answered, they hold after every later one.
+    fn answer_writes(&self, state: &mut State) {
+        for (write, asked) in self.writes.iter().enumerate() {
+            let (Some((kind, author)), Stage::Waiting { revision, since, read }) =
+                (asked, state.stages[write])
+            else {
+                continue;
+            };
+            let read = read || self.has(Mutation::RowsFromBeforeTheCommit);
+            let known = read && everybody_has(&state.peers[*author], *author, revision);
+            let at_once = *kind == Kind::Create || self.has(Mutation::AnswerAtOnce);
+            if known || at_once || since >= LEASE {
+                state.stages[write] = Stage::Done { revision };
+            }
+        }
+    }
+
     /// Forgets what decides nothing any more, so that states are equal that differ in nothing else.
     fn tidy(&self, state: &mut State) {
-        let mut waited_for = false;
+        self.answer_writes(state);
+        let curious: [bool; NODES] = std::array::from_fn(|node| self.curious(state, node));
+        let nobody_comes = self.nobody_comes(state);
         for node in 0..NODES {
-            let curious = self.curious(state, node);
-            waited_for |= curious;
+            let waited_for = (0..NODES).any(|other| other != node && curious[other]);
+            let up_to_date = self.is_up_to_date(state, node);
+            let awaited = self.awaited_revisions(state, node);
             let peer = &mut state.peers[node];
             peer.seen[node] = None;
-            if !curious {
+            if !curious[node] {
                 peer.seen = [None; NODES];
+            }
+            // Of what others have reported it counts what is waited for, and no later revision.
+            for seen in peer.seen.iter_mut().flatten() {
+                let reported = awaited.iter().flatten().filter(|awaited| **awaited <= seen.revision).max();
+                seen.revision = reported.copied().unwrap_or(0);
+                if nobody_comes && seen.revision > 0 && awaited.iter().flatten().max() == reported {
+                    (seen.since, seen.moved) = (LEASE, false);
+                }
             }
             // Nothing but the news is left of it, and whoever follows late gets those, too.
             let spent = match peer.turn {
@@ -515,8 +539,29 @@ impl Cluster {
                 Turn::Beat { since, committed, .. } => since == LEASE && committed,
                 Turn::None => false,
             };
-            if spent {
+            // How fresh a node is that knows everything makes no difference.
+            let idle = match peer.turn {
+                Turn::Read { .. } => up_to_date,
+                Turn::Beat { committed, .. } => up_to_date && committed,
+                Turn::None => false,
+            };
+            if up_to_date {
+                peer.fresh = 0;
+                if let Turn::Beat { since, .. } = &mut peer.turn {
+                    *since = LEASE;
+                }
+            }
+            if spent || idle {
                 peer.turn = Turn::None;
+            }
+            if !waited_for {
+                if let Some(row) = &mut state.rows[node] {
+                    let age = if curious.contains(&true) { row.age } else { 0 };
+                    *row = Row { revision: 0, age };
+                }
+                if let Turn::Beat { revision, .. } = &mut peer.turn {
+                    *revision = 0;
+                }
             }
             if state.deletions == 0
                 && let Some(row) = &mut state.rows[node]
@@ -524,16 +569,34 @@ impl Cluster {
                 row.age = 0;
             }
         }
-        if !waited_for {
-            for (row, peer) in state.rows.iter_mut().zip(&mut state.peers) {
-                if let Some(row) = row {
-                    *row = Row { revision: 0, age: 0 };
-                }
-                if let Turn::Beat { revision, .. } = &mut peer.turn {
-                    *revision = 0;
-                }
+    }
+
+    /// The revisions of a node's own changes, as far as they are committed and not answered.
+    fn awaited_revisions(&self, state: &State, node: Node) -> [Option<u8>; 2] {
+        std::array::from_fn(|write| match state.stages[write] {
+            Stage::Committed { revision } | Stage::Waiting { revision, .. } => {
+                self.writes[write].filter(|(_, author)| *author == node).map(|_| revision)
             }
+            _ => None,
+        })
+    }
+
+    /// Whether the nodes that are up are those that there will ever be, each with what it knows.
+    fn nobody_comes(&self, state: &State) -> bool {
+        let stays = |life| matches!(life, Life::Up | Life::Fallen);
+        state.ends == 0
+            && state.deletions == 0
+            && state.peers[..self.places].iter().all(|peer| stays(peer.life))
+    }
+
+    /// Whether a node knows every change that there will be, and answers nobody from before.
+    fn is_up_to_date(&self, state: &State, node: Node) -> bool {
+        if state.check.is_some_and(|check| check.node == node) {
+            return false;
         }
+        let written =
+            |(write, stage): (&Option<_>, &Stage)| write.is_none() || !matches!(stage, Stage::Unasked);
+        state.peers[node].applied == state.head && self.writes.iter().zip(&state.stages).all(written)
     }
 }
 
@@ -550,7 +613,7 @@ fn look_at_clock(state: &mut State, check: Check) {
         Look::Begun if fresh => Some(Check { look: Look::Admitted, ..check }),
         Look::Read if fresh => Some(Check { look: Look::AdmittedAgain, ..check }),
         Look::Alive if fresh => {
-            state.broken = Some("law 1: what was revoked is accepted");
+            state.broken = Some(ACCEPTED);
             None
         }
         _ => None,
@@ -593,6 +656,14 @@ impl State {
         {
             check.look = Look::Read;
         }
+    }
+
+    /// The author hears that its change is durable.
+    fn answer_commit(&mut self, write: Write, author: Node) {
+        let Stage::Committed { revision } = self.stages[write] else { return };
+        let peer = &mut self.peers[author];
+        peer.applied = peer.applied.max(revision);
+        self.stages[write] = Stage::Waiting { revision, since: 0, read: false };
     }
 
     fn load(&mut self, node: Node, life: Life) {
