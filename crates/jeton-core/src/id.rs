@@ -79,6 +79,11 @@ impl Hex {
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("hex digits are ASCII")
     }
+
+    /// The same as bytes: where many are written, that they are ASCII need not be found out each time.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl fmt::Display for ObjectId {

@@ -173,10 +173,13 @@ pub(crate) fn presented(headers: &HeaderMap, prefers: Prefers) -> Option<&str> {
 
 fn unwrapped(value: &str) -> &str {
     let value = value.trim();
-    match value.split_once(' ') {
-        Some((scheme, secret)) if scheme.eq_ignore_ascii_case("bearer") => secret.trim_start(),
-        _ => value,
-    }
+    behind_scheme(value, "bearer ").map_or(value, str::trim_start)
+}
+
+/// What stands behind a scheme, which is given with the blank after it, in any letter case.
+pub(crate) fn behind_scheme<'v>(value: &'v str, scheme: &str) -> Option<&'v str> {
+    let (begin, rest) = value.split_at_checked(scheme.len())?;
+    begin.eq_ignore_ascii_case(scheme).then_some(rest)
 }
 
 #[cfg(test)]

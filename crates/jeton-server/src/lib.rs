@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`http`] | sockets, limits, bodies, ids: knows no token |
 //! | `gate` | who is asking, and whether too often |
+//! | `lanes` | the way of a request to its handler |
 //! | `ask` | an admitted request, whole |
 //! | `trouble` | everything that a surface may have to say no to, in one closed list |
 //! | `canvus` | Canvus v1, under `/api/v1` |
@@ -26,6 +27,7 @@ mod changes;
 mod explain;
 mod gate;
 pub mod http;
+mod lanes;
 mod launchdarkly;
 mod metrics;
 pub mod openapi;
@@ -48,6 +50,7 @@ use crate::gate::Gate;
 use crate::http::Edge;
 use crate::http::rate_limit::RateLimit;
 use crate::http::request_id::RequestIds;
+use crate::lanes::Lanes;
 use crate::metrics::Metrics;
 use crate::surfaces::Surfaces;
 use crate::verify::VerifySettings;
@@ -100,7 +103,7 @@ impl Default for Settings {
 }
 
 /// All surfaces over one service that are HTTP, to be served.
-pub type App = Edge<Router, Surfaces>;
+pub type App = Edge<Lanes, Surfaces>;
 
 /// Envoy's authorization service over gRPC, to be served at an address of its own.
 pub type GrpcApp = Edge<Grpc, Surfaces>;
@@ -126,14 +129,14 @@ pub fn apps(service: Service, settings: Settings) -> Apps {
         .merge(operations::routes())
         .merge(verify::routes())
         .fallback(operations::no_such_route);
-    let router = if shared.service.may_be_stale() {
-        router.layer(from_fn_with_state(Arc::clone(&shared), operations::say_its_age))
+    let lanes = if shared.service.may_be_stale() {
+        let router = router.layer(from_fn_with_state(Arc::clone(&shared), operations::say_its_age));
+        Lanes::routed(router.with_state(shared))
     } else {
-        router
+        Lanes::direct(router.with_state(Arc::clone(&shared)), shared)
     };
-    let router = router.with_state(shared);
     Apps {
-        http: Edge::new(router, RequestIds::new(seed), Surfaces),
+        http: Edge::new(lanes, RequestIds::new(seed), Surfaces),
         // Ids that begin otherwise, so that no two requests are called the same.
         grpc: Edge::new(grpc, RequestIds::new(!seed), Surfaces),
     }

@@ -22,16 +22,20 @@ mod requirement;
 mod route_map;
 
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{HeaderName, HeaderValue};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::response::Response;
 use axum::routing::{MethodFilter, Router, get, on, post};
 use ipnet::IpNet;
 
 pub use route_map::{BadRouteMap, Denied, Need, RouteMap};
 
 use crate::Shared;
+use crate::http::request_id;
 use crate::operations::no_such_method;
 use crate::routes::{self, Path};
 
@@ -74,6 +78,42 @@ pub(crate) fn paths() -> Vec<Path> {
     ]
 }
 
+/// A question that gateways and services ask before each request of their own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Hot {
+    Forwarded,
+    Original,
+    Introspection,
+    Json,
+}
+
+/// An answer that is being made.
+pub(crate) type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+impl Hot {
+    /// The question that is asked with this method at this path, if it is one of these.
+    pub(crate) fn of(method: &Method, path: &str) -> Option<Self> {
+        match (method, path) {
+            (&Method::GET, "/verify/x-forwarded") => Some(Self::Forwarded),
+            (&Method::GET, "/verify/x-original") => Some(Self::Original),
+            (&Method::POST, "/oauth2/introspect") => Some(Self::Introspection),
+            (&Method::POST, "/verify") => Some(Self::Json),
+            _ => None,
+        }
+    }
+
+    /// Answers it, as its route does.
+    pub(crate) fn answer(self, shared: &Arc<Shared>, request: Request) -> Answering {
+        let shared = State(Arc::clone(shared));
+        match self {
+            Self::Forwarded => Box::pin(forward::x_forwarded(shared, request)),
+            Self::Original => Box::pin(forward::x_original(shared, request)),
+            Self::Introspection => Box::pin(oauth2::introspect(shared, request)),
+            Self::Json => Box::pin(json::verify(shared, request)),
+        }
+    }
+}
+
 /// Every method that a client's request may have.
 const EVERY: MethodFilter = MethodFilter::GET
     .or(MethodFilter::HEAD)
@@ -82,6 +122,12 @@ const EVERY: MethodFilter = MethodFilter::GET
     .or(MethodFilter::PATCH)
     .or(MethodFilter::DELETE)
     .or(MethodFilter::OPTIONS);
+
+/// A head that answers are given copies of: that is cheaper than putting it together for each.
+fn head(headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>) -> HeaderMap {
+    // With room for the id that every answer gets.
+    headers.into_iter().chain([(request_id::HEADER, HeaderValue::from_static("-"))]).collect()
+}
 
 /// Nobody on the way may keep what was said of a secret.
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");

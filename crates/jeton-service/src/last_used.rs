@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use foldhash::fast::RandomState;
 use jeton_core::id::{MemberId, TokenId};
 use jeton_core::timestamp::Timestamp;
 use jeton_core::token::TokenKind;
@@ -25,14 +26,14 @@ pub(crate) struct LastUsed {
 }
 
 /// Not yet written.
-type Tokens = HashMap<TokenId, Timestamp>;
+type Tokens = HashMap<TokenId, Timestamp, RandomState>;
 
 #[derive(Default)]
 struct Members {
     /// Not yet written.
-    noted: HashMap<MemberId, Presence>,
+    noted: HashMap<MemberId, Presence, RandomState>,
     /// What the store holds.
-    written: HashMap<MemberId, Presence>,
+    written: HashMap<MemberId, Presence, RandomState>,
 }
 
 /// What is to be written.
@@ -94,7 +95,7 @@ impl LastUsed {
     /// When the member was last here.
     pub(crate) fn presence(&self, member: MemberId) -> Presence {
         let members = self.members.of(member.as_bytes());
-        let of = |known: &HashMap<_, _>| known.get(&member).copied().unwrap_or_default();
+        let of = |known: &HashMap<_, _, _>| known.get(&member).copied().unwrap_or_default();
         Presence::merged(of(&members.written), of(&members.noted))
     }
 

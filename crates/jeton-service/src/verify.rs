@@ -40,7 +40,8 @@ impl Service {
         let is_unknown =
             |digest: &Digest| matches!(self.inner.index.verify(digest, now, |_| ()), Err(Dead::Unknown));
         if digests.into_iter().any(is_unknown) {
-            cluster.catch_up().await?;
+            // Apart: whoever is known, which is nearly everybody, would carry the room for it about.
+            Box::pin(cluster.catch_up()).await?;
         }
         Ok(())
     }

@@ -9,8 +9,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
 
@@ -60,12 +59,12 @@ impl fmt::Display for BadJson {
 impl std::error::Error for BadJson {}
 
 /// Decodes `body`, all of it.
-pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, BadJson> {
+pub fn decode<'body, T: Deserialize<'body>>(body: &'body [u8]) -> Result<T, BadJson> {
     serde_json::from_slice(body).map_err(|error| explain::<T>(body, &error))
 }
 
 #[cold]
-fn explain<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error) -> BadJson {
+fn explain<'body, T: Deserialize<'body>>(body: &'body [u8], error: &serde_json::Error) -> BadJson {
     let text = error.to_string();
     let (line, column) = (error.line(), error.column());
     let message = text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text);
@@ -81,7 +80,7 @@ fn explain<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error) -> BadJs
 }
 
 /// Decodes once more, this time keeping track of the way down.
-fn place<T: DeserializeOwned>(body: &[u8]) -> String {
+fn place<'body, T: Deserialize<'body>>(body: &'body [u8]) -> String {
     let mut source = serde_json::Deserializer::from_slice(body);
     let outcome: Result<T, _> = serde_path_to_error::deserialize(&mut source);
     outcome.err().map(|error| pointer(error.path())).unwrap_or_default()
@@ -184,12 +183,21 @@ impl<'a> Json<'a> {
         self
     }
 
+    /// Appends a text in quotes, which is UTF-8 and in which nothing needs escaping.
+    pub fn plain(&mut self, text: &[u8]) -> &mut Self {
+        self.0.reserve(text.len() + 2);
+        self.0.push(b'"');
+        self.0.extend_from_slice(text);
+        self.0.push(b'"');
+        self
+    }
+
     /// Appends a text in quotes, escaped where it has to be (RFC 8259, section 7).
     pub fn text(&mut self, text: &str) -> &mut Self {
         // It is looked at to its end whatever is found, which the processor does many bytes at a time.
         let odd = |byte: u8| u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\');
         match text.bytes().fold(0, |found, byte| found | odd(byte)) {
-            0 => self.raw("\"").raw(text).raw("\""),
+            0 => self.plain(text.as_bytes()),
             _ => self.value(text),
         }
     }
@@ -208,7 +216,6 @@ mod tests {
     use std::collections::BTreeMap;
 
     use proptest::prelude::*;
-    use serde::Deserialize;
 
     use super::*;
 

@@ -34,6 +34,9 @@ impl<'a> Query<'a> {
 
     /// The first value given for `name`, decoded. A bare name has the empty value.
     pub fn first(self, name: &str) -> Option<Cow<'a, str>> {
+        if self.0.is_empty() {
+            return None;
+        }
         self.raw_pairs().find(|(key, _)| decode(key) == name).map(|(_, value)| decode(value))
     }
 
@@ -73,6 +76,11 @@ pub fn boolean(text: &str) -> Option<bool> {
 }
 
 fn decode(encoded: &str) -> Cow<'_, str> {
+    // It is looked at to its end whatever is found, which the processor does many bytes at a time.
+    let odd = |byte: u8| u8::from(byte == b'+') | u8::from(byte == b'%');
+    if encoded.bytes().fold(0, |found, byte| found | odd(byte)) == 0 {
+        return Cow::Borrowed(encoded);
+    }
     if encoded.contains('+') {
         // A `+` that was meant literally arrives as %2B, so this must come before percent-decoding.
         let spaced = encoded.replace('+', " ");

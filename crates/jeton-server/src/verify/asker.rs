@@ -30,7 +30,8 @@ impl Asker {
             return Ok(Self::Gateway);
         }
         let credential = headers.get(CREDENTIAL).and_then(|value| value.to_str().ok());
-        let session = shared.gate.identify(&shared.service, credential, peer).await?;
+        // Apart: most gateways need none, and would carry the room for it about.
+        let session = Box::pin(shared.gate.identify(&shared.service, credential, peer)).await?;
         shared.service.require_verifier(&session)?;
         Ok(Self::Session(session))
     }

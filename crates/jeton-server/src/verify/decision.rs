@@ -57,7 +57,7 @@ pub(super) async fn decide(
 /// in their configuration has no query of its own (Caddy does), and then the client would choose what it needs. They are
 /// not passed over: where the operator did write them, a client that sends the very same must not make them vanish.
 fn is_the_clients(query: Query<'_>, uri: &str) -> bool {
-    let theirs = uri.split_once('?').map_or("", |(_, query)| query);
+    let Some((_, theirs)) = uri.split_once('?') else { return false };
     let ours = ["action", "resource", "on_limit"];
     ours.into_iter().any(|name| Query::from_text(theirs).has(name)) && query.text().contains(theirs)
 }

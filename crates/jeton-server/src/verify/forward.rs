@@ -12,7 +12,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use jeton_service::Verified;
 use serde_json::json;
 
@@ -87,18 +87,18 @@ impl<'r> Asked<'r> {
 }
 
 fn good(shared: &Shared, verified: Option<&Verified>) -> Response {
-    let mut response = StatusCode::OK.into_response();
-    headers::write(verified, response.headers_mut());
-    let cache = cacheable_for(shared, verified).map_or(NO_STORE, |seconds| {
-        HeaderValue::from_str(&format!("private, max-age={seconds}")).unwrap_or(NO_STORE)
-    });
-    response.headers_mut().insert(CACHE_CONTROL, cache);
+    let mut response = Response::default();
+    *response.headers_mut() = headers::of(verified);
+    if let Some(seconds) = cacheable_for(shared, verified) {
+        let cache = HeaderValue::from_str(&format!("private, max-age={seconds}")).unwrap_or(NO_STORE);
+        response.headers_mut().insert(CACHE_CONTROL, cache);
+    }
     response
 }
 
 /// For how many seconds a good answer may be kept: never beyond the token's end.
 fn cacheable_for(shared: &Shared, verified: Option<&Verified>) -> Option<u64> {
-    let most = shared.settings.verify.max_age.as_secs();
+    let most = Some(shared.settings.verify.max_age.as_secs()).filter(|most| *most > 0)?;
     let left = verified?.expires_at.map_or(u64::MAX, |end| {
         let millis = end.as_millis().saturating_sub(shared.service.now().as_millis());
         u64::try_from(millis / 1000).unwrap_or(0)

@@ -153,14 +153,12 @@ fn source_of(attributes: &AttributeContext) -> Option<Peer> {
 fn forged(headers: &HeaderMap) -> Vec<String> {
     let names = headers.keys().map(HeaderName::as_str);
     let alike = names.filter(|name| name.replace('_', "-").starts_with(OURS));
-    alike.filter(|name| !headers::NAMES.iter().any(|ours| ours == name)).map(str::to_owned).collect()
+    alike.filter(|name| !headers::NAMES.contains(name)).map(str::to_owned).collect()
 }
 
 fn allowed(verified: Option<&Verified>, forged: Vec<String>) -> CheckResponse {
-    let mut ours = HeaderMap::new();
-    headers::write(verified, &mut ours);
-    let response =
-        OkHttpResponse { headers: written(&ours), headers_to_remove: forged, ..OkHttpResponse::default() };
+    let headers = headers::texts(verified).map(|(name, value)| header(name, value)).collect();
+    let response = OkHttpResponse { headers, headers_to_remove: forged, ..OkHttpResponse::default() };
     answer(Code::Ok, HttpResponse::OkResponse(response))
 }
 
@@ -191,18 +189,20 @@ fn answer(code: Code, response: HttpResponse) -> CheckResponse {
     CheckResponse { status: Some(status), http_response: Some(response), ..CheckResponse::default() }
 }
 
-/// Headers in Envoy's words, each in the place of whatever has its name.
+/// Headers in Envoy's words.
 fn written(headers: &HeaderMap) -> Vec<HeaderValueOption> {
-    let option = |(name, value): (&HeaderName, &HeaderValue)| HeaderValueOption {
-        header: Some(EnvoyHeader {
-            key: name.as_str().to_owned(),
-            value: String::from_utf8_lossy(value.as_bytes()).into_owned(),
-            ..EnvoyHeader::default()
-        }),
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().map(|(name, value)| header(name.as_str(), text(value))).collect()
+}
+
+/// A header in Envoy's words, in the place of whatever has its name.
+fn header(name: &str, value: String) -> HeaderValueOption {
+    let header = EnvoyHeader { key: name.to_owned(), value, ..EnvoyHeader::default() };
+    HeaderValueOption {
+        header: Some(header),
         append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
         ..HeaderValueOption::default()
-    };
-    headers.iter().map(option).collect()
+    }
 }
 
 #[cfg(test)]

@@ -30,10 +30,13 @@ const MOST: usize = 1000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Question {
-    secret: String,
-    action: Option<String>,
-    resource: Option<String>,
+struct Question<'a> {
+    #[serde(borrow)]
+    secret: Cow<'a, str>,
+    #[serde(borrow)]
+    action: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    resource: Option<Cow<'a, str>>,
 }
 
 pub(crate) async fn verify(State(shared): State<Arc<Shared>>, request: Request) -> Response {
@@ -44,7 +47,7 @@ pub(crate) async fn verify(State(shared): State<Arc<Shared>>, request: Request) 
 async fn answers(ask: &Ask) -> Result<Response, Trouble> {
     // Told apart by the first sign, so that a mistake is told where it is.
     let several = ask.body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
-    let questions: Vec<Question> =
+    let questions: Vec<Question<'_>> =
         if several { json::decode(&ask.body)? } else { vec![json::decode(&ask.body)?] };
     if questions.len() > MOST {
         return Err(Trouble::invalid(format!(
@@ -69,7 +72,7 @@ async fn answers(ask: &Ask) -> Result<Response, Trouble> {
 /// Answers one question, which has this place among others.
 fn answer(
     ask: &Ask,
-    question: &Question,
+    question: &Question<'_>,
     presented: Option<Presented>,
     place: Option<usize>,
     json: &mut Json<'_>,
@@ -93,14 +96,14 @@ fn answer(
 
 fn write(it: &Verified, allowed: bool, json: &mut Json<'_>) {
     json.raw(if allowed { r#"{"allowed":true,"active":true"# } else { r#"{"allowed":false,"active":true"# });
-    json.raw(r#","token":"#).text(it.token.hex().as_str());
-    json.raw(r#","kind":"#).text(it.kind.as_str());
-    json.raw(r#","account":"#).text(it.member.account.hex().as_str());
-    json.raw(r#","subject":"#).text(subject(it).hex().as_str());
+    json.raw(r#","token":"#).plain(it.token.hex().as_bytes());
+    json.raw(r#","kind":"#).plain(it.kind.as_str().as_bytes());
+    json.raw(r#","account":"#).plain(it.member.account.hex().as_bytes());
+    json.raw(r#","subject":"#).plain(subject(it).hex().as_bytes());
     if it.kind.is_of_a_person() {
         json.raw(r#","email":"#).text(&it.member.email);
     }
-    json.raw(r#","scope":"#).text(&scope(it));
+    json.raw(r#","scope":"#).plain(scope(it).as_bytes());
     if let Some(end) = it.expires_at {
         json.raw(r#","expiresAt":"#).value(&end.as_millis());
     }

@@ -6,8 +6,9 @@
 //!
 //! Revocation asks for nothing but the secret: whoever has found one somewhere can kill it.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -20,10 +21,10 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::json::{scope, subject};
-use super::{NO_STORE, PRAGMA, issuer, requirement};
+use super::{NO_STORE, PRAGMA, head, issuer, requirement};
 use crate::Shared;
 use crate::ask::{self, Stranger};
-use crate::gate::{Prefers, presented};
+use crate::gate::{Prefers, behind_scheme, presented};
 use crate::http::json::Json;
 use crate::http::query::Query;
 use crate::metrics::Surface;
@@ -53,13 +54,24 @@ pub(crate) async fn introspect(State(shared): State<Arc<Shared>>, request: Reque
         };
         Ok::<_, Answer>(body)
     };
-    let mut response = match answered.await {
-        Ok(body) => reply(StatusCode::OK, body),
-        Err(answer) => answer.into_response(),
-    };
-    response.headers_mut().insert(PRAGMA.0, PRAGMA.1);
-    response
+    match answered.await {
+        Ok(body) => {
+            let mut response = Response::new(Body::from(body));
+            *response.headers_mut() = INTROSPECTED.clone();
+            response
+        }
+        Err(answer) => {
+            let mut response = answer.into_response();
+            response.headers_mut().insert(PRAGMA.0, PRAGMA.1);
+            response
+        }
+    }
 }
+
+static INTROSPECTED: LazyLock<HeaderMap> = LazyLock::new(|| {
+    let json = HeaderValue::from_static("application/json");
+    head([(CONTENT_TYPE, json), (CACHE_CONTROL, NO_STORE), PRAGMA])
+});
 
 pub(crate) async fn revoke(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let answered = async {
@@ -173,10 +185,8 @@ enum Way {
 /// The secret with which the asker authenticates, if there is one.
 fn credential(headers: &HeaderMap, in_form: Option<Zeroizing<String>>) -> Result<Option<Credential>, Answer> {
     let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let basic = authorization
-        .split_once(' ')
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))
-        .map(|(_, encoded)| password(encoded.trim()).ok_or_else(|| Answer::client(Way::Basic)))
+    let basic = behind_scheme(authorization, "basic ")
+        .map(|encoded| password(encoded.trim()).ok_or_else(|| Answer::client(Way::Basic)))
         .transpose()?;
     let in_header = match basic {
         Some(secret) => Some(Credential { secret, way: Way::Basic }),
@@ -213,20 +223,20 @@ async fn asker(stranger: &Stranger, in_form: Option<Zeroizing<String>>) -> Resul
 fn active(it: &Verified) -> Vec<u8> {
     let mut text = Vec::with_capacity(384);
     let mut json = Json::onto(&mut text);
-    json.raw(r#"{"active":true,"scope":"#).text(&scope(it));
-    json.raw(r#","token_type":"Bearer","sub":"#).text(subject(it).hex().as_str());
+    json.raw(r#"{"active":true,"scope":"#).plain(scope(it).as_bytes());
+    json.raw(r#","token_type":"Bearer","sub":"#).plain(subject(it).hex().as_bytes());
     if it.kind.is_of_a_person() {
         json.raw(r#","username":"#).text(&it.member.email);
     }
-    json.raw(r#","client_id":"#).text(it.token.hex().as_str());
-    json.raw(r#","jti":"#).text(it.token.hex().as_str());
+    json.raw(r#","client_id":"#).plain(it.token.hex().as_bytes());
+    json.raw(r#","jti":"#).plain(it.token.hex().as_bytes());
     if let Some(end) = it.expires_at {
         // Rounded down: nobody may take it for good when it is not.
         json.raw(r#","exp":"#).value(&end.as_millis().div_euclid(1000));
     }
     json.raw(r#","iat":"#).value(&it.token.made_at().as_millis().div_euclid(1000));
-    json.raw(r#","kind":"#).text(it.kind.as_str());
-    json.raw(r#","account":"#).text(it.member.account.hex().as_str());
+    json.raw(r#","kind":"#).plain(it.kind.as_str().as_bytes());
+    json.raw(r#","account":"#).plain(it.member.account.hex().as_bytes());
     json.raw("}");
     text
 }

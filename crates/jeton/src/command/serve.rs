@@ -43,15 +43,22 @@ pub(crate) fn run(layers: &Layers) -> Result<(), Fault> {
     for stranger in layers.strangers() {
         tracing::warn!("{stranger}");
     }
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers)
-        .thread_name("worker")
-        .enable_all()
-        .build()?;
+    let runtime = runtime()?;
     let ended = runtime.block_on(serve(&config, started));
     runtime.shutdown_timeout(LAST_GRACE);
     ended.and_then(end)
+}
+
+/// Threads that take work from one another, as many as there are cores. With a single core there is nobody to take it from,
+/// and no reason to pay for the asking: a tenth of what a verification costs.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut builder = if cores == 1 {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    builder.worker_threads(cores).thread_name("worker").enable_all().build()
 }
 
 /// Lets go of the service, which finishes what it was asked for, unless its database keeps it waiting: then it is finished
