@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use crate::figure::Report;
 use crate::options::{self, Options, Task};
 use crate::{
-    Fallible, bare_loop, cluster, creates, fixed_route, floods, machine, million, policies, reads, server,
-    streams, surfaces, timing, verify,
+    Fallible, bare_loop, cluster, creates, fixed_route, floods, machine, million, policies, reads, redis,
+    server, streams, surfaces, timing, verify,
 };
 
 /// Reads the command line of this process, and does what it says. Ends with 1 if a goal that was to be kept is missed,
@@ -55,6 +55,7 @@ fn measure(options: &Options) -> Fallible<Report> {
             Task::Policies => policies::measure(options, &mut report)?,
             Task::Verify => verify::measure(options, &mut report)?,
             Task::Surfaces => surfaces::measure(options, &jeton, &mut report)?,
+            Task::Redis => redis::measure(options, &jeton, &mut report)?,
             Task::Floods => floods::measure(options, &jeton, &mut report)?,
             Task::Timing => timing::measure(options, &jeton, &mut report)?,
             Task::Million => million::measure(options, &jeton, &mut report)?,

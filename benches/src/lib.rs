@@ -55,6 +55,7 @@ mod policies;
 mod population;
 mod postgres;
 mod reads;
+mod redis;
 mod reply;
 mod rounds;
 mod scratch;

@@ -36,6 +36,8 @@ pub(crate) enum Wire {
     Http1,
     /// Requests of gRPC, as [`frames`] makes them: one at a time on each connection.
     Grpc,
+    /// Commands of Redis whose answer is a text.
+    Redis,
 }
 
 /// Questions of one kind to one server.

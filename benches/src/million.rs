@@ -1,4 +1,5 @@
-//! What a million tokens cost: the start, the memory, and a page of the list at any offset.
+//! What a million tokens cost: the start, the memory, a page of the list at any offset, and how long a gateway waits while
+//! tokens change.
 
 use std::hint::black_box;
 use std::io::{Write as _, stderr};
@@ -11,31 +12,64 @@ use rusqlite::{Connection, OpenFlags};
 use crate::Fallible;
 use crate::client::{self, Client};
 use crate::figure::{Figure, Goal, Report};
+use crate::load::{Load, Tally, Traffic, Wire};
 use crate::options::Options;
 use crate::population::{self, Population};
 use crate::rounds::{Dice, Series, take_turns};
 use crate::scratch::Scratch;
 use crate::server::{OWNER, Server};
 use crate::spread;
+use crate::surfaces;
 use crate::verify::BareTable;
 
 /// Starts of each kind, of which the middle one counts.
 const STARTS: usize = 5;
 /// Pages of each kind.
 const PAGES: u32 = 300;
+/// Connections of those who ask, and of those who change.
+const CLIENTS: usize = 16;
+/// Questions and changes by the second.
+const ASKED: f64 = 5000.0;
+const CHANGED: f64 = 1000.0;
 
 pub(crate) fn measure(options: &Options, jeton: &Path, report: &mut Report) -> Fallible<()> {
     let scratch = Scratch::new(options, "million")?;
     let data = scratch.join("data");
     let population = fill(options, &data)?;
     let server = starts(options, jeton, &data, report)?;
-    report.add(memory("after the start", &server)?)?;
+    report.add(memory("after the start", options.tokens, &server)?)?;
     let mut dice = Dice::new(options.seed);
     get_some(&server, &population, &mut dice)?;
     for limit in [25, 1000] {
         lists(&server, options.tokens, limit, &mut dice, report)?;
     }
-    report.add(memory("after the lists", &server)?)
+    report.add(memory("after the lists", options.tokens, &server)?)?;
+    changes(options, &server, &population, report)
+}
+
+/// How long a gateway waits for an answer while tokens are issued, beside the same without.
+fn changes(options: &Options, server: &Server, population: &Population, report: &mut Report) -> Fallible<()> {
+    let questions: Vec<_> =
+        population.secrets.iter().map(|(_, _, secret)| surfaces::forward(secret, None)).collect();
+    let asked = || -> Fallible<Traffic> {
+        let mut asked = Traffic::new(Wire::Http1, server.address, CLIENTS, questions.clone())?;
+        asked.pace(Some(ASKED));
+        Ok(asked)
+    };
+    let body = r#"{"role":"reader","serviceToken":true}"#;
+    let issue = client::post("/api/v2/tokens", "authorization", OWNER, body);
+    let mut issued = Traffic::new(Wire::Http1, server.address, CLIENTS, vec![issue])?;
+    issued.pace(Some(CHANGED));
+    let mut sides = [Load::of(vec![asked()?])?, Load::of(vec![asked()?, issued])?];
+    let time = Duration::from_secs_f64(options.seconds);
+    let series: Series<2, Vec<Tally>> =
+        take_turns(options.rounds, options.seed, |side| sides[side].run_all(time))?;
+    let p99 = |tallies: &Vec<Tally>| tallies[0].p99;
+    let name = "verification beside changes, p99";
+    let figure = Figure::plain(name, series.spread_of(1, p99).median, "µs");
+    report.add(figure.beside(series.spread_of(0, p99).median, series.ratio_of(1, 0, p99)))?;
+    let rate = series.spread_of(1, |tallies| tallies[1].rate).median;
+    report.add(Figure::plain("changes meanwhile", rate, "/s"))
 }
 
 /// Makes a data directory with as many tokens as the options say.
@@ -99,9 +133,10 @@ fn scan(database: &Path, tokens: u32) -> Fallible<f64> {
     }
 }
 
-fn memory(when: &str, server: &Server) -> Fallible<Figure> {
-    Ok(Figure::plain(format!("resident memory {when}"), server.resident_mib()?, "MiB")
-        .goal(Goal::AtMost(95.4)))
+fn memory(when: &str, tokens: u32, server: &Server) -> Fallible<Figure> {
+    let figure = Figure::plain(format!("resident memory {when}"), server.resident_mib()?, "MiB");
+    // A hundred bytes a token, in whole.
+    Ok(figure.goal(Goal::AtMost(f64::from(tokens) * 100.0 / f64::from(1 << 20))))
 }
 
 /// Random tokens are found by both dialects, and secrets of their owners are good.

@@ -7,7 +7,7 @@ use crate::Fallible;
 pub(crate) const HELP: &str = "\
 Measures jeton beside what the machine can do at best, and prints a table.
 
-Usage: jeton-bench [creates|reads|policies|verify|surfaces|floods|timing|million|streams|cluster|all]... [options]
+Usage: jeton-bench [creates|reads|policies|verify|surfaces|redis|floods|timing|million|streams|cluster|all]... [options]
        jeton-bench fill DIR [options]
 
   creates   durable creates over HTTP, beside a bare loop of SQLite inserts
@@ -15,6 +15,7 @@ Usage: jeton-bench [creates|reads|policies|verify|surfaces|floods|timing|million
   policies  one decision by policy, beside a naive evaluator
   verify    one verification in the process, beside the digest and a bare table
   surfaces  a verification over HTTP and gRPC on each surface, beside answers that are a constant
+  redis     a verification for a gateway, beside a GET from Redis
   floods    good traffic beside floods of bad secrets, beside itself without them
   timing    whether the time of a refusal tells its reason
   million   start, memory and list pages with a million tokens
@@ -26,7 +27,7 @@ Usage: jeton-bench [creates|reads|policies|verify|surfaces|floods|timing|million
 Options:
   --rounds N      rounds in which the sides take turns (default 9)
   --seconds S     the length of one turn (default 1.5)
-  --tokens N      tokens for `verify`, `surfaces`, `million` and `cluster` (default 1000000)
+  --tokens N      tokens for `verify`, `surfaces`, `redis`, `million` and `cluster` (default 1000000)
   --streams N     streams for `streams` (default 10000)
   --jeton FILE    the jeton to measure (default: built first under cargo, else the one beside this program)
   --dir DIR       where scratch files go, on the disk to be measured (default: beside this program)
@@ -59,6 +60,7 @@ pub(crate) enum Task {
     Policies,
     Verify,
     Surfaces,
+    Redis,
     Floods,
     Timing,
     Million,
@@ -66,12 +68,13 @@ pub(crate) enum Task {
     Cluster,
 }
 
-const ALL: [Task; 10] = [
+const ALL: [Task; 11] = [
     Task::Creates,
     Task::Reads,
     Task::Policies,
     Task::Verify,
     Task::Surfaces,
+    Task::Redis,
     Task::Floods,
     Task::Timing,
     Task::Million,
@@ -132,6 +135,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Fallible<Command
             "policies" => options.tasks.push(Task::Policies),
             "verify" => options.tasks.push(Task::Verify),
             "surfaces" => options.tasks.push(Task::Surfaces),
+            "redis" => options.tasks.push(Task::Redis),
             "floods" => options.tasks.push(Task::Floods),
             "timing" => options.tasks.push(Task::Timing),
             "million" => options.tasks.push(Task::Million),

@@ -17,6 +17,7 @@ pub(crate) struct Connection {
     filled: usize,
     /// From when on its answer's time counts.
     pub(crate) since: Instant,
+    wire: Wire,
     grpc: Option<grpc::Streams>,
 }
 
@@ -37,7 +38,7 @@ impl Connection {
         stream.set_nonblocking(true)?;
         let buffer = vec![0; BUFFER].into_boxed_slice();
         let grpc = (wire == Wire::Grpc).then(grpc::Streams::default);
-        Ok(Self { stream, buffer, filled: 0, since: Instant::now(), grpc })
+        Ok(Self { stream, buffer, filled: 0, since: Instant::now(), wire, grpc })
     }
 
     pub(crate) fn socket(&self) -> &TcpStream {
@@ -68,14 +69,29 @@ impl Connection {
             }
             return Ok(status.map(|status| Answer { status, bytes: b"over gRPC" }));
         }
-        let Some(Head { status, end, .. }) = reply::head(&self.buffer[..self.filled])? else {
-            return Ok(None);
+        let bytes = &self.buffer[..self.filled];
+        let (status, end) = match self.wire {
+            Wire::Redis => match text_of_redis(bytes)? {
+                Some(end) => (200, end),
+                None => return Ok(None),
+            },
+            Wire::Http1 | Wire::Grpc => match reply::head(bytes)? {
+                Some(Head { status, end, .. }) => (status, end.ok_or("an answer in chunks under load")?),
+                None => return Ok(None),
+            },
         };
-        let end = end.ok_or("an answer in chunks under load")?;
         if self.filled < end {
             return Ok(None);
         }
         self.filled = 0;
         Ok(Some(Answer { status, bytes: &self.buffer[..end] }))
     }
+}
+
+/// Where a text ends that Redis answers: `$`, its length, a line's end, the text, a line's end.
+fn text_of_redis(bytes: &[u8]) -> Fallible<Option<usize>> {
+    let Some(at) = bytes.iter().position(|byte| *byte == b'\n') else { return Ok(None) };
+    let head = std::str::from_utf8(&bytes[..at])?.trim_end();
+    let length = head.strip_prefix('$').and_then(|length| length.parse::<usize>().ok());
+    Ok(Some(at + 1 + length.ok_or("Redis answers something else than a text")? + 2))
 }

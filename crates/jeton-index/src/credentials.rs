@@ -154,6 +154,11 @@ impl Credentials {
         }
     }
 
+    /// See [`Table::bring`].
+    pub(crate) fn bring<'d>(&self, digests: impl Iterator<Item = &'d Digest>) {
+        self.table.load().bring(digests.map(Tag::from));
+    }
+
     /// Adds credentials with their owners, many at once where an index is built: looks that wait for memory then overlap.
     pub(crate) fn add<'c>(&self, credentials: impl IntoIterator<Item = (&'c Credential, u32)>) {
         let mut book = self.book();

@@ -189,6 +189,12 @@ impl Index {
         self.verify(digest, now, |living| living.identity())
     }
 
+    /// Has what is known of these secrets brought near, before one after the other is asked about: looks that wait for memory
+    /// then overlap. Nothing depends on it.
+    pub fn bring<'d>(&self, digests: impl Iterator<Item = &'d Digest>) {
+        self.credentials.bring(digests);
+    }
+
     /// Gives what `answer` makes of the secret with this digest, if it is alive at `now`. Nothing is copied or counted:
     /// a question that needs an allowance only costs the look.
     ///

@@ -127,6 +127,11 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
+    /// A look for no other purpose than to have it near.
+    pub(crate) fn glance(&self) -> u64 {
+        self.high.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.high.load(Ordering::Acquire) == 0
     }

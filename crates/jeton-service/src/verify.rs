@@ -30,6 +30,11 @@ impl Service {
         self.seek(presented.iter().flatten().map(|Presented(digest)| digest)).await
     }
 
+    /// Has what is known of these brought near: before many are verified one after the other.
+    pub fn bring(&self, presented: &[Option<Presented>]) {
+        self.inner.index.bring(presented.iter().flatten().map(|Presented(digest)| digest));
+    }
+
     /// As [`Service::seek_presented`].
     pub(crate) async fn seek<'d>(
         &self,

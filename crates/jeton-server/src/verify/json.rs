@@ -25,6 +25,8 @@ use crate::metrics::Surface;
 use crate::operations::{reply, tell};
 use crate::trouble::Trouble;
 
+/// More than most answers have, in bytes.
+const LENGTH: usize = 320;
 /// Questions in one request.
 const MOST: usize = 1000;
 
@@ -57,7 +59,10 @@ async fn answers(ask: &Ask) -> Result<Response, Trouble> {
     let presented: Vec<_> =
         questions.iter().map(|question| ask.service().present(&question.secret)).collect();
     ask.shared.seek(&presented).await?;
-    let mut text = Vec::with_capacity(512);
+    if several {
+        ask.service().bring(&presented);
+    }
+    let mut text = Vec::with_capacity(LENGTH * questions.len());
     let mut json = Json::onto(&mut text);
     json.raw(if several { "[" } else { "" });
     for (at, (question, presented)) in questions.iter().zip(presented).enumerate() {
