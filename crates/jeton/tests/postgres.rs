@@ -7,7 +7,7 @@ mod cluster;
 mod support;
 
 use cluster::Database;
-use support::{Server, jeton, owner_token, run, serve};
+use support::{Server, curl, jeton, owner_token, run, serve};
 use tempfile::tempdir;
 
 const URL: &str = "JETON_DATABASE_URL";
@@ -80,4 +80,37 @@ fn a_cluster_can_be_looked_at() {
     one.stop();
     let embedded = run(jeton(&["node", "list", "--data-dir"]).arg(dir.path())).error();
     assert!(embedded.0.contains("belongs to one server alone") && embedded.1 == 1, "{embedded:?}");
+}
+
+/// What the runbook promises for a rolling upgrade: the next version brings the schema forward by additions alone, and nodes
+/// of this one go on beside it, also over new connections. None can be started any more.
+#[test]
+fn nodes_go_on_while_the_next_version_brings_the_schema_forward() {
+    let Some(database) = Database::new() else { return };
+    let dir = tempdir().unwrap();
+    let start = || Server::start_with(serve(dir.path()).env(URL, database.url()));
+    let (one, two) = (start(), start());
+    let owner = owner_token(dir.path());
+    let before = one.issue(&owner, "before");
+    database.sql(
+        "CREATE TABLE next_version (id bigint PRIMARY KEY);
+         ALTER TABLE tokens ADD COLUMN next_version text;
+         ALTER TABLE members ADD COLUMN next_version bigint NOT NULL DEFAULT 7;
+         ALTER TABLE nodes ADD COLUMN next_version boolean NOT NULL DEFAULT false;
+         INSERT INTO jeton_migrations (number, name, sha256)
+         SELECT max(number) + 1, 'next', repeat('0', 64) FROM jeton_migrations",
+    );
+    database.end_sessions();
+    let after = one.issue(&owner, "after");
+    for secret in [&before, &after] {
+        assert_eq!((one.status_for(secret), two.status_for(secret)), (200, 200));
+    }
+    let url = two.url("/oauth2/revoke");
+    assert_eq!(curl(&["-d", &format!("token={before}"), &url]).status, 200);
+    assert_eq!((one.status_for(&before), two.status_for(&before)), (401, 401));
+    two.stop();
+    let (told, code) = run(serve(dir.path()).env(URL, database.url())).error();
+    assert!(told.contains("was written by a newer version of jeton") && code == 1, "{told}");
+    assert_eq!(one.status_for(&after), 200);
+    one.stop();
 }
