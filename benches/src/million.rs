@@ -1,5 +1,5 @@
 //! What a million tokens cost: the start, the memory, a page of the list at any offset, and how long a gateway waits while
-//! tokens change.
+//! tokens are issued.
 
 use std::hint::black_box;
 use std::io::{Write as _, stderr};
@@ -26,11 +26,11 @@ use crate::verify::BareTable;
 const STARTS: usize = 5;
 /// Pages of each kind.
 const PAGES: u32 = 300;
-/// Connections of those who ask, and of those who change.
+/// Connections of those who ask, and of those who issue.
 const CLIENTS: usize = 16;
-/// Questions and changes by the second.
+/// Questions, and tokens issued, by the second.
 const ASKED: f64 = 5000.0;
-const CHANGED: f64 = 1000.0;
+const ISSUED: f64 = 1000.0;
 
 pub(crate) fn measure(options: &Options, jeton: &Path, report: &mut Report) -> Fallible<()> {
     let scratch = Scratch::new(options, "million")?;
@@ -44,11 +44,17 @@ pub(crate) fn measure(options: &Options, jeton: &Path, report: &mut Report) -> F
         lists(&server, options.tokens, limit, &mut dice, report)?;
     }
     report.add(memory("after the lists", options.tokens, &server)?)?;
-    changes(options, &server, &population, report)
+    while_issuing(options, &server, &population, report)
 }
 
-/// How long a gateway waits for an answer while tokens are issued, beside the same without.
-fn changes(options: &Options, server: &Server, population: &Population, report: &mut Report) -> Fallible<()> {
+/// How long a gateway waits for an answer while tokens are issued, beside the same without. One thread asks for both, so what
+/// it takes to hear the others is in the time, too.
+fn while_issuing(
+    options: &Options,
+    server: &Server,
+    population: &Population,
+    report: &mut Report,
+) -> Fallible<()> {
     let questions: Vec<_> =
         population.secrets.iter().map(|(_, _, secret)| surfaces::forward(secret, None)).collect();
     let asked = || -> Fallible<Traffic> {
@@ -59,17 +65,17 @@ fn changes(options: &Options, server: &Server, population: &Population, report: 
     let body = r#"{"role":"reader","serviceToken":true}"#;
     let issue = client::post("/api/v2/tokens", "authorization", OWNER, body);
     let mut issued = Traffic::new(Wire::Http1, server.address, CLIENTS, vec![issue])?;
-    issued.pace(Some(CHANGED));
+    issued.pace(Some(ISSUED));
     let mut sides = [Load::of(vec![asked()?])?, Load::of(vec![asked()?, issued])?];
     let time = Duration::from_secs_f64(options.seconds);
     let series: Series<2, Vec<Tally>> =
         take_turns(options.rounds, options.seed, |side| sides[side].run_all(time))?;
     let p99 = |tallies: &Vec<Tally>| tallies[0].p99;
-    let name = "verification beside changes, p99";
+    let name = "verification while tokens are issued, p99";
     let figure = Figure::plain(name, series.spread_of(1, p99).median, "µs");
     report.add(figure.beside(series.spread_of(0, p99).median, series.ratio_of(1, 0, p99)))?;
     let rate = series.spread_of(1, |tallies| tallies[1].rate).median;
-    report.add(Figure::plain("changes meanwhile", rate, "/s"))
+    report.add(Figure::plain("tokens issued meanwhile", rate, "/s"))
 }
 
 /// Makes a data directory with as many tokens as the options say.
@@ -99,7 +105,7 @@ fn starts(options: &Options, jeton: &Path, data: &Path, report: &mut Report) -> 
         let rate = series.spread(side).median;
         let name = format!("{} tokens: from exec to ready, {cores}", options.tokens);
         let figure = Figure::plain(name, tokens / rate, "s");
-        report.add(if side == 1 { figure.goal(Goal::AtMost(3.0)) } else { figure })?;
+        report.add(if side == 1 { figure.goal(Goal::AtMost(3.0 * tokens / 1e6)) } else { figure })?;
         let figure = Figure::plain(format!("start, {cores}: tokens loaded"), rate, "/s")
             .beside(series.spread(0).median, series.ratio(side, 0));
         report.add(if side == 1 { figure.goal(Goal::RatioAtLeast(0.75)) } else { figure })?;

@@ -3,7 +3,8 @@
 //! saying yes for as long as an entry lives.
 //!
 //! Each entry is what jeton would say of the token, 150 bytes, under its secret. Redis speaks its own protocol, which costs
-//! less than HTTP.
+//! less than HTTP. Both are asked about the same six thousand tokens, which are all that Redis holds and stay in the
+//! processor's cache on either side; jeton knows all the others, too.
 
 use std::io::{Read as _, Write as _, stderr};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

@@ -30,7 +30,7 @@ const BATCH: usize = 1024;
 const LENGTH: usize = 54;
 /// Secrets that no token has: so many that where they would be does not stay in the processor's cache.
 const STRANGERS: usize = 1 << 18;
-/// Secrets that are asked with, of more tokens: every so manieth, to leave the memory to the index.
+/// Secrets that are asked with, of more tokens: one of so many, to leave the memory to the index.
 const ASKED_WITH: u32 = 4_000_000;
 /// After the last token was made, and before the first ends.
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);

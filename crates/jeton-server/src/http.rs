@@ -8,7 +8,7 @@
 //! The way of a request through it:
 //!
 //! ```text
-//! listen ─ accept ─▶ serve ─ one task a connection ─ tls? ─▶ edge ─▶ router of the surfaces
+//! listen ─ accept ─▶ serve ─ one task a connection ─ tls? ─▶ edge ─▶ lanes of the surfaces
 //!                      │ caps, time-outs, drain                │ request id, method override, panics
 //! ```
 //!

@@ -1,8 +1,9 @@
 //! The way of a request to its handler: for what gateways and services ask before each of their own requests, past the
 //! router.
 //!
-//! The router costs as much as the whole verdict. Both ways lead to the same handlers, and what is not exactly one of these
-//! questions takes the router, which knows every path and every method.
+//! The router costs as much as the verdict. Both ways lead to the same handlers, and what is not exactly one of these
+//! questions takes the router, which knows every path and every method. So does everything where answers say their age,
+//! which a layer of the router sees to; and what Envoy asks over HTTP, in any method and at any path.
 
 use std::convert::Infallible;
 use std::pin::Pin;

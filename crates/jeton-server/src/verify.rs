@@ -123,7 +123,8 @@ const EVERY: MethodFilter = MethodFilter::GET
     .or(MethodFilter::DELETE)
     .or(MethodFilter::OPTIONS);
 
-/// A head that answers are given copies of: that is cheaper than putting it together for each.
+/// A head that answers are given copies of: that is cheaper than putting it together for each. For answers that leave through
+/// an [`Edge`](crate::http::Edge) only, which puts their id in its place.
 fn head(headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>) -> HeaderMap {
     // With room for the id that every answer gets.
     headers.into_iter().chain([(request_id::HEADER, HeaderValue::from_static("-"))]).collect()

@@ -69,6 +69,18 @@ fn law_01_two_revocations_break_when_nobody_is_waited_for() {
     breaks(&Cluster { mutation: Some(Mutation::AnswerAtOnce), ..TWICE_OF_THREE }, "law 1");
 }
 
+/// Where nobody ends and nobody comes, less has to be known of a state: the same is found out there, too.
+#[test]
+fn law_01_breaks_as_well_where_nobody_comes_or_goes() {
+    use Mutation::{AnswerAtOnce, FreshFromTheAnswer, FreshWithoutABeat, IndexBeforeClock};
+    for mutation in [AnswerAtOnce, FreshFromTheAnswer, FreshWithoutABeat, IndexBeforeClock] {
+        breaks(&Cluster { ends: 0, deletions: 0, mutation: Some(mutation), ..TWO }, "law 1");
+    }
+    for mutation in [AnswerAtOnce, IndexBeforeClock] {
+        breaks(&Cluster { ends: 0, deletions: 0, mutation: Some(mutation), ..TWICE }, "law 1");
+    }
+}
+
 #[test]
 fn law_02_a_creation_on_two_nodes() {
     holds(&Cluster { writes: CREATE, ..TWO });

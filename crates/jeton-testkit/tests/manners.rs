@@ -3,13 +3,16 @@
 
 #![allow(clippy::unwrap_used, reason = "what can't be unwrapped here is a failure of the test")]
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use http_body_util::channel::Channel;
 use jeton_core::limits::Limits;
 use jeton_server::Settings;
 use jeton_store::Sqlite;
+use jeton_testkit::cluster::Cluster;
 use jeton_testkit::{Jeton, Reply, Unreliable, request};
 use serde_json::{Value, json};
 
@@ -518,5 +521,50 @@ async fn fail(jeton: &Jeton, calls: &[(&str, &str, &str)], status: u16, said: &s
             if path.starts_with("/api/v1") { 1 } else { 3 },
             "{shape}"
         );
+    }
+}
+
+/// What gateways and services ask most goes past the router, but where answers say their age: there nothing does. Whoever asks
+/// sees no difference.
+#[tokio::test]
+async fn past_the_router_is_as_through_it() {
+    let direct = Jeton::start().await;
+    let mut cluster = Cluster::with_staleness(Duration::from_mins(1));
+    let routed = cluster.join().await.jeton;
+    for path in [
+        "/verify/x-forwarded",
+        "/verify/x-forwarded?on_limit=403",
+        "/verify/x-forwarded?on_limit=1",
+        "/verify/x-forwarded/",
+        "/%76erify/x-forwarded",
+        "/verify/x-original",
+        "/verify",
+        "/verify/",
+        "/oauth2/introspect",
+        "/oauth2/introspect?token=x",
+        "/oauth2//introspect",
+        "/OAUTH2/introspect",
+    ] {
+        for method in ["GET", "HEAD", "POST", "PUT", "OPTIONS", "DELETE"] {
+            for body in ["", "token=x", r#"{"secret":"x"}"#] {
+                let ask = async |jeton: &Jeton, secret: &str| {
+                    let bearer = format!("Bearer {secret}");
+                    let kind = "application/x-www-form-urlencoded";
+                    let headers = [("authorization", bearer.as_str()), ("content-type", kind)];
+                    let reply = jeton.send(method, path, &headers, body).await;
+                    // The engine writes the length, where the router does not.
+                    let names = reply.headers.keys().filter(|name| *name != "content-length");
+                    let names: BTreeSet<_> = names.map(ToString::to_string).collect();
+                    (reply.status, names, reply.body.len())
+                };
+                for owner in [true, false] {
+                    let secret =
+                        |jeton: &Jeton| if owner { jeton.owner.secret.clone() } else { "x".to_owned() };
+                    let (one, other) =
+                        (ask(&direct, &secret(&direct)).await, ask(&routed, &secret(&routed)).await);
+                    assert_eq!(one, other, "{method} {path} {body}");
+                }
+            }
+        }
     }
 }

@@ -11,6 +11,7 @@ use jeton_core::member::Standing;
 use jeton_core::role::BaseRole;
 use jeton_server::Settings;
 use jeton_server::verify::{RouteMap, VerifySettings};
+use jeton_service::ports::Clock as _;
 use jeton_testkit::envoy::{check_request, status_of};
 use jeton_testkit::{Jeton, Person};
 use serde_json::{Value, json};
@@ -635,4 +636,45 @@ async fn a_guesser_behind_a_gateway_is_held_up_alone() {
     ask(bad, "192.0.2.8", "").await.expect(401);
     ask(&owner, "192.0.2.7", "").await.expect(200);
     ask(bad, "192.0.2.7", "?on_limit=200").await.expect(400);
+}
+
+/// What a gateway reads in headers is what introspection says, each in its own place.
+#[tokio::test]
+async fn every_header_of_a_gateway_says_what_introspection_says() {
+    let jeton = Jeton::start().await;
+    let owner = jeton.owner.secret.clone();
+    let end = jeton.clock.now().as_millis() + 3_600_000;
+    let issue = async |body: Value| {
+        let made = jeton.call(&owner, "POST", "/api/v2/tokens", Some(&body.to_string())).await.expect(201);
+        made.string("token")
+    };
+    let secrets = [
+        issue(json!({ "role": "writer", "expiry": end })).await,
+        issue(json!({ "role": "reader", "serviceToken": true })).await,
+        owner.clone(),
+    ];
+    for secret in &secrets {
+        let bearer = format!("Bearer {secret}");
+        let form = format!("token={secret}");
+        let headers = [("authorization", &*bearer), ("content-type", "application/x-www-form-urlencoded")];
+        let told = jeton.send("POST", "/oauth2/introspect", &headers, &form).await.expect(200).json();
+        let asked = jeton.send("GET", "/verify/x-forwarded", &headers[..1], "").await.expect(200);
+        for (header, member) in [
+            ("x-jeton-subject", "sub"),
+            ("x-jeton-token-id", "jti"),
+            ("x-jeton-kind", "kind"),
+            ("x-jeton-account", "account"),
+            ("x-jeton-email", "username"),
+            ("x-jeton-scopes", "scope"),
+            ("x-jeton-expires", "exp"),
+        ] {
+            let said = match &told[member] {
+                Value::Null => "-".to_owned(),
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            assert_eq!(asked.header(header), Some(&*said), "{header} of {told}");
+        }
+        assert_eq!(asked.header("cache-control"), Some("no-store"));
+    }
 }

@@ -7,7 +7,7 @@ mod cluster;
 mod support;
 
 use cluster::Database;
-use support::{Server, curl, jeton, owner_token, run, serve};
+use support::{Server, curl, jeton, on_one_core, owner_token, run, serve};
 use tempfile::tempdir;
 
 const URL: &str = "JETON_DATABASE_URL";
@@ -92,6 +92,7 @@ fn nodes_go_on_while_the_next_version_brings_the_schema_forward() {
     let (one, two) = (start(), start());
     let owner = owner_token(dir.path());
     let before = one.issue(&owner, "before");
+    assert_eq!(two.status_for(&before), 200, "what both have prepared is older than the schema");
     database.sql(
         "CREATE TABLE next_version (id bigint PRIMARY KEY);
          ALTER TABLE tokens ADD COLUMN next_version text;
@@ -113,4 +114,26 @@ fn nodes_go_on_while_the_next_version_brings_the_schema_forward() {
     assert!(told.contains("was written by a newer version of jeton") && code == 1, "{told}");
     assert_eq!(one.status_for(&after), 200);
     one.stop();
+}
+
+/// Where there is one core the runtime has one thread: whatever waits there has to let everything else go on.
+#[test]
+fn one_core_is_enough() {
+    let Some(database) = Database::new() else { return };
+    let (alone, node) = (tempdir().unwrap(), tempdir().unwrap());
+    let commands = [serve(alone.path()), serve(node.path())];
+    for (mut command, dir) in commands.into_iter().zip([&alone, &node]) {
+        if dir.path() == node.path() {
+            command.env(URL, database.url());
+        }
+        let server = Server::start_with(&mut on_one_core(&command));
+        let owner = owner_token(dir.path());
+        let secrets: Vec<_> = (0..20).map(|_| server.issue(&owner, "on one core")).collect();
+        for secret in &secrets {
+            assert_eq!(server.status_for(secret), 200);
+            let revoked = curl(&["-d", &format!("token={secret}"), &server.url("/oauth2/revoke")]);
+            assert_eq!((revoked.status, server.status_for(secret)), (200, 401));
+        }
+        server.stop();
+    }
 }

@@ -35,10 +35,8 @@ const MOST: usize = 1000;
 struct Question<'a> {
     #[serde(borrow)]
     secret: Cow<'a, str>,
-    #[serde(borrow)]
-    action: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    resource: Option<Cow<'a, str>>,
+    action: Option<String>,
+    resource: Option<String>,
 }
 
 pub(crate) async fn verify(State(shared): State<Arc<Shared>>, request: Request) -> Response {
@@ -58,10 +56,10 @@ async fn answers(ask: &Ask) -> Result<Response, Trouble> {
     }
     let presented: Vec<_> =
         questions.iter().map(|question| ask.service().present(&question.secret)).collect();
-    ask.shared.seek(&presented).await?;
     if several {
         ask.service().bring(&presented);
     }
+    ask.shared.seek(&presented).await?;
     let mut text = Vec::with_capacity(LENGTH * questions.len());
     let mut json = Json::onto(&mut text);
     json.raw(if several { "[" } else { "" });

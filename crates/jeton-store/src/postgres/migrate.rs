@@ -63,6 +63,8 @@ async fn try_migrate(session: &Session, address: &Address) -> Result<Result<(), 
             return Ok(Err(OpenError::Unfit { address: address.to_string(), unfit }));
         }
     };
+    // Whoever waits for a table holds up everybody who comes after, and other nodes live by their beats.
+    session.client.batch_execute("SET LOCAL lock_timeout = '500ms'").await?;
     for (number, migration) in (1_i64..).zip(MIGRATIONS).skip(applied) {
         session.client.batch_execute(migration.sql).await?;
         let insert = "INSERT INTO jeton_migrations (number, name, sha256) VALUES ($1, $2, $3)";

@@ -4,8 +4,9 @@
 //! is needed of it stands on this page.
 //!
 //! Of a state that was visited only a fingerprint of 64 bits is kept, and that of the state before it: a hundred million fit
-//! into a few gigabytes. Two states with one fingerprint would be taken for one, and the second not be visited. Among n
-//! states there is such a pair with a probability of about n² / 2⁶⁵: one in ten million for two million states.
+//! into a few gigabytes. Two states with one fingerprint would be taken for one, and the second not be visited. Among n states
+//! there is such a pair with a probability of about n² / 2⁶⁵, times what a hash of many steps is worse than chance: one in ten
+//! thousand or a thousand for ninety million.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

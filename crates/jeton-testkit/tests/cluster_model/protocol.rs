@@ -493,8 +493,9 @@ impl Cluster {
         };
     }
 
-    /// Answers what may be answered. Nothing that happens depends on it, and the laws speak of what comes after: if they hold
-    /// after the first moment in which something could be answered, they hold after every later one.
+    /// Answers what may be answered. That takes nothing away that could happen without, but for a node's interest in its own
+    /// change; and the laws speak of what comes after: if they hold after the first moment in which something could be answered,
+    /// they hold after every later one.
     fn answer_writes(&self, state: &mut State) {
         for (write, asked) in self.writes.iter().enumerate() {
             let (Some((kind, author)), Stage::Waiting { revision, since, read }) =
@@ -658,7 +659,8 @@ impl State {
         }
     }
 
-    /// The author hears that its change is durable.
+    /// The author hears that its change is durable. It has taken in what others committed before by then: a node that fails to
+    /// read that answers nothing.
     fn answer_commit(&mut self, write: Write, author: Node) {
         let Stage::Committed { revision } = self.stages[write] else { return };
         let peer = &mut self.peers[author];

@@ -52,6 +52,19 @@ pub(crate) fn serve_at(address: &str, data_dir: &Path) -> Command {
     command
 }
 
+/// The same on the first core alone.
+pub(crate) fn on_one_core(command: &Command) -> Command {
+    let mut pinned = Command::new("taskset");
+    pinned.args(["--cpu-list", "0"]).arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => pinned.env(name, value),
+            None => pinned.env_remove(name),
+        };
+    }
+    pinned
+}
+
 /// A process that has ended, and all that it said.
 #[derive(Debug)]
 pub(crate) struct Ended {
