@@ -58,18 +58,8 @@ impl Server {
         let key: String = KEY.iter().map(|byte| format!("{byte:02x}")).collect();
         let mut command = Command::new(jeton);
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data);
-        command
-            .args([
-                "--token-rate",
-                "0",
-                "--max-tokens",
-                "1000000000",
-                "--log-format",
-                "json",
-                "--log-level",
-                "info",
-            ])
-            .args(flags);
+        command.args(["--token-rate", "0", "--max-tokens", "1000000000"]);
+        command.args(["--log-format", "json", "--log-level", "info"]).args(flags);
         // What is set for a server of this machine, its database above all, is none of this one's business.
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();

@@ -97,11 +97,5 @@ fn each(verified: Option<&Verified>, mut say: impl FnMut(Said<'_>)) {
 }
 
 fn encoded(text: &str) -> Cow<'_, str> {
-    let safe = |byte: u8| (0x20..0x7f).contains(&byte) && !matches!(byte, b'%' | b',' | b'"');
-    match text {
-        "" => Cow::Borrowed(NOTHING),
-        // Nearly all there are.
-        _ if text.bytes().all(safe) => Cow::Borrowed(text),
-        _ => utf8_percent_encode(text, UNSAFE).into(),
-    }
+    if text.is_empty() { Cow::Borrowed(NOTHING) } else { utf8_percent_encode(text, UNSAFE).into() }
 }
