@@ -4,7 +4,7 @@
 //! the cheapest verification included.
 //!
 //! In order: the id is taken or made and put among the request's extensions; a tunnelled method takes the place of
-//! POST where the path's dialect has that; the router runs; a panic becomes the dialect's 500; the id goes onto the
+//! POST where the path's dialect has that; the surfaces answer; a panic becomes the dialect's 500; the id goes onto the
 //! answer.
 
 use std::convert::Infallible;
@@ -43,7 +43,7 @@ pub trait Dialects: Send + Sync + 'static {
     fn panicked(&self, dialect: Self::Dialect, id: &RequestId) -> Response<Body>;
 }
 
-/// A router with its edge.
+/// The surfaces with their edge.
 #[derive(Debug)]
 pub struct Edge<S, D> {
     inner: S,
