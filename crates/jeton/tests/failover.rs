@@ -93,17 +93,34 @@ fn check_database(machine: &Machine) {
     jeton_testkit::check_store(&store);
 }
 
-/// Waits until a commit of changes waits for the standby. One that is confirmed at this moment is soon gone.
-fn until_a_commit_waits(machine: &Machine) {
-    let waiting = "SELECT pid || ' ' || xact_start FROM pg_stat_activity
-        WHERE wait_event = 'SyncRep' AND query = 'COMMIT'";
+/// Waits until a commit waits for the standby; whether it is one of changes. What is written beside the log waits there too,
+/// and no change is committed meanwhile.
+fn waits_with_a_change(machine: &Machine) -> bool {
+    let waiting = "SELECT EXISTS (SELECT FROM pg_locks WHERE pg_locks.pid = waiting.pid
+            AND relation = 'changes'::regclass AND mode = 'RowExclusiveLock') || ' ' || pid || ' ' || xact_start
+        FROM pg_stat_activity AS waiting WHERE wait_event = 'SyncRep' AND query = 'COMMIT'";
     let mut before = Vec::new();
+    // One that is confirmed at this moment is soon gone.
     until("the same commit waits for the standby in two looks", || {
         let now = machine.sql(waiting);
         let same = !now.is_empty() && now == before;
         before = now;
         same
     });
+    before[0].starts_with("true")
+}
+
+/// Keeps the primary and its standby apart in this way, in the middle of a change that this node was asked for. Since when.
+fn part_during_a_change(pair: &Pair, way: Passage, book: &Book, node: usize) -> Instant {
+    loop {
+        pair.replication.set(way);
+        let parted = Instant::now();
+        if waits_with_a_change(&pair.primary) {
+            return parted;
+        }
+        pair.replication.set(Passage::Open);
+        until_written(book, &[node], Instant::now(), 1);
+    }
 }
 
 /// Says how long after an instant nodes wrote and answered again.
@@ -155,14 +172,9 @@ fn a_primary_falls_silent() {
     lose_the_primary("fallen silent", Passage::Silent);
 }
 
-/// Two nodes move to a new primary, while a third one sees only the old one, which lives and has lost its standby. What
-/// becomes of the old one meanwhile is up to `meanwhile`.
-fn leave_a_node_behind(
-    what: &str,
-    lease: Duration,
-    cut_by: Passage,
-    meanwhile: impl FnOnce(&mut Pair, &[Node], &Book),
-) {
+/// Two nodes move to a new primary, while a third one sees only the old one, which lives and has lost its standby: `cut` takes
+/// that away, and says since when the old one confirms nothing any more.
+fn leave_a_node_behind(what: &str, lease: Duration, cut: impl FnOnce(&mut Pair, &Book) -> Instant) {
     let Some(mut pair) = Pair::start(Replication::Synchronous) else { return };
     let mut nodes = nodes::start(&pair, 3, lease);
     let book = book_of(&nodes);
@@ -171,9 +183,7 @@ fn leave_a_node_behind(
     nodes[0].to_standby.set(Passage::Shut);
     let asked = Instant::now();
     nodes[1..].iter().for_each(|node| node.to_primary.set(Passage::Shut));
-    pair.replication.set(cut_by);
-    let cut = Instant::now();
-    meanwhile(&mut pair, &nodes, &book);
+    let cut = cut(&mut pair, &book);
     pair.take_over();
     let promoted = Instant::now();
     // Revocations among them, which nobody may honour any more once they were answered: the history tells.
@@ -213,19 +223,25 @@ fn leave_a_node_behind(
 
 #[test]
 fn a_node_is_left_behind_on_the_old_primary() {
-    leave_a_node_behind("left behind", LEASE, Passage::Shut, |_, _, _| {});
+    leave_a_node_behind("left behind", LEASE, |pair, _| {
+        pair.replication.set(Passage::Shut);
+        Instant::now()
+    });
 }
 
 #[test]
 fn the_old_primary_is_started_again_and_shows_what_was_never_confirmed() {
-    leave_a_node_behind("left behind, and misled", 3 * LEASE, Passage::Mute, |pair, _, _| {
+    leave_a_node_behind("left behind, and misled", 3 * LEASE, |pair, book| {
         loop {
-            until_a_commit_waits(&pair.primary);
+            let cut = part_during_a_change(pair, Passage::Mute, book, 0);
             pair.primary.kill();
             pair.primary.restart();
             if pair.primary.revision() > pair.standby.revision() {
-                break;
+                return cut;
             }
+            // It was on its way already.
+            pair.replication.set(Passage::Open);
+            until_written(book, &[0], Instant::now(), 1);
         }
     });
 }
@@ -268,7 +284,7 @@ fn an_asynchronous_standby_loses_changes_and_nodes_that_know_of_them_end() {
 
 /// One node can still read the old primary, and takes it for the truth until its lease has passed. Another one issues tokens,
 /// and comes to the new primary within that lease.
-fn come_early(prepare: impl FnOnce(&Pair, &[Node]), cut: impl FnOnce(&Pair)) {
+fn come_early(prepare: impl FnOnce(&Pair, &[Node]), cut: impl FnOnce(&Pair, &Book)) {
     const LONG: Duration = Duration::from_secs(5);
     let Some(mut pair) = Pair::start(Replication::Synchronous) else { return };
     let nodes = nodes::start(&pair, 2, LONG);
@@ -290,7 +306,7 @@ fn come_early(prepare: impl FnOnce(&Pair, &[Node]), cut: impl FnOnce(&Pair)) {
         let before = beat();
         until("the node that will be left behind beats", || beat() != before);
         let beaten = Instant::now();
-        cut(&pair);
+        cut(&pair, &book);
         pair.take_over();
         nodes[1].to_primary.set(Passage::Shut);
         let early = Instant::now();
@@ -320,7 +336,7 @@ fn a_node_that_waited_for_the_new_primary_does_not_commit_early() {
             nodes[1].to_primary.set(Passage::Silent);
             until("more than a lease has passed", || cut.elapsed() > Duration::from_secs(6));
         },
-        |_| {},
+        |_, _| {},
     );
 }
 
@@ -329,8 +345,8 @@ fn a_node_that_waited_for_the_new_primary_does_not_commit_early() {
 fn a_node_that_finds_its_commit_at_the_new_primary_does_not_say_so_early() {
     come_early(
         |_, _| {},
-        |pair| {
-            pair.replication.set(Passage::Deaf);
+        |pair, book| {
+            part_during_a_change(pair, Passage::Deaf, book, 1);
             let arrived = || pair.standby.revision() > pair.primary.revision();
             until("a commit is at the standby, and waits to hear of it", arrived);
         },
@@ -345,13 +361,20 @@ fn what_was_never_confirmed_is_not_acknowledged_either() {
     let mut nodes = nodes::start(&pair, 2, LEASE);
     let book = book_of(&nodes);
     let mut client = book.client();
-    let secret = client.create(1).unwrap();
-    assert_eq!(client.verify(0, &secret), Verdict::Active);
     nodes[0].to_standby.set(Passage::Shut);
-    pair.replication.set(Passage::Mute);
+    let (secret, first) = loop {
+        let secret = client.create(1).unwrap();
+        assert_eq!(client.verify(0, &secret), Verdict::Active);
+        pair.replication.set(Passage::Mute);
+        let (its_book, its_secret) = (Arc::clone(&book), secret.clone());
+        let first = std::thread::spawn(move || its_book.client().revoke(1, &its_secret));
+        if waits_with_a_change(&pair.primary) {
+            break (secret, first);
+        }
+        pair.replication.set(Passage::Open);
+        first.join().unwrap();
+    };
     let told = std::thread::scope(|scope| {
-        scope.spawn(|| book.client().revoke(1, &secret));
-        until_a_commit_waits(&pair.primary);
         let other = scope.spawn(|| book.client().revoke_as_its_holder(0, &secret));
         let waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%head%'";
         until("the other one waits for the first", || !pair.primary.sql(waiting).is_empty());
@@ -360,6 +383,7 @@ fn what_was_never_confirmed_is_not_acknowledged_either() {
         pair.primary.restart();
         other.join().unwrap()
     });
+    first.join().unwrap();
     println!("who revoked it at the old primary was told {told}");
     pair.take_over();
     pair.primary.kill();
