@@ -166,8 +166,8 @@ impl Installation {
     /// The same of all together.
     fn ask_at_once(&self) -> usize {
         let texts = self.batch.iter().filter_map(|(text, _)| std::str::from_utf8(black_box(text)).ok());
-        let good = texts.filter(|text| self.mint.format.recognize(text).is_ok());
-        let digests: Vec<_> = good.map(|text| self.mint.key.digest(text)).collect();
+        let good: Vec<&str> = texts.filter(|text| self.mint.format.recognize(text).is_ok()).collect();
+        let digests: Vec<_> = self.mint.key.digests(&good).collect();
         self.index.bring(digests.iter());
         digests.iter().filter(|digest| self.look_up(digest) == Ok(true)).count()
     }

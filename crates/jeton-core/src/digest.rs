@@ -7,7 +7,8 @@
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Digest as _, Sha256};
+use jeton_digest::Key;
+use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
@@ -41,15 +42,15 @@ impl fmt::Debug for Digest {
 /// The installation's key. It is made once, kept outside the database, and wiped from memory when it is dropped.
 pub struct ServerKey {
     bytes: Zeroizing<[u8; 32]>,
-    /// The key schedule, worked out once: a digest costs two blocks instead of four.
-    primed: Hmac<Sha256>,
+    /// The same, made ready for digests.
+    key: Key,
 }
 
 impl ServerKey {
     /// The key with these 32 bytes.
     pub fn new(bytes: Zeroizing<[u8; 32]>) -> Self {
-        let primed = Hmac::new_from_slice(bytes.as_slice()).expect("HMAC takes a key of any length");
-        Self { bytes, primed }
+        let key = Key::new(&bytes);
+        Self { bytes, key }
     }
 
     /// The bytes, for the file that keeps them.
@@ -59,12 +60,17 @@ impl ServerKey {
 
     /// The digest of a secret in clear.
     pub fn digest(&self, secret: &str) -> Digest {
-        self.digest_of_hash(&Sha256::digest(secret.as_bytes()).into())
+        Digest(self.key.digest(secret.as_bytes()))
+    }
+
+    /// The digests of secrets in clear, in their order: of many together faster than of each by itself.
+    pub fn digests(&self, secrets: &[&str]) -> impl ExactSizeIterator<Item = Digest> {
+        self.key.digests(secrets).into_iter().map(Digest)
     }
 
     /// The digest of a secret of which only the SHA-256 is known: an import.
     pub fn digest_of_hash(&self, sha256: &[u8; 32]) -> Digest {
-        Digest(self.mac(sha256))
+        Digest(self.key.digest_of_hash(sha256))
     }
 
     /// A value that tells this key from others and reveals nothing of it. The store keeps it, so that a server that
@@ -81,7 +87,8 @@ impl ServerKey {
     }
 
     fn mac(&self, message: &[u8]) -> [u8; 32] {
-        let mut mac = self.primed.clone();
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(self.bytes.as_slice()).expect("HMAC takes a key of any length");
         mac.update(message);
         mac.finalize().into_bytes().into()
     }

@@ -54,11 +54,8 @@ async fn answers(ask: &Ask) -> Result<Response, Trouble> {
             "At most {MOST} secrets at once: ask about the others in another request"
         )));
     }
-    let presented: Vec<_> =
-        questions.iter().map(|question| ask.service().present(&question.secret)).collect();
-    if several {
-        ask.service().bring(&presented);
-    }
+    let secrets: Vec<&str> = questions.iter().map(|question| &*question.secret).collect();
+    let presented = ask.service().present_all(&secrets);
     ask.shared.seek(&presented).await?;
     let mut text = Vec::with_capacity(LENGTH * questions.len());
     let mut json = Json::onto(&mut text);
