@@ -110,7 +110,7 @@ fn commits(setting: &Setting<'_>, count: usize, report: &mut Report) -> Fallible
     let nodes = setting.nodes(Core::Any, &database, count)?;
     let request = client::post(TOKENS, "authorization", OWNER, BODY);
     let load = |node: &Server| Load::new(node.address, CREATORS / count, request.clone());
-    let mut loads = nodes.iter().map(load).collect::<Fallible<Vec<_>>>()?;
+    let mut loads = nodes.iter().map(load).collect::<Vec<_>>();
     let time = Duration::from_secs_f64(setting.options.seconds);
     let mut rates = Vec::new();
     for _ in 0..=setting.options.rounds {
@@ -140,7 +140,7 @@ fn verifications(setting: &Setting<'_>, report: &mut Report) -> Fallible<()> {
     let servers = [&nodes[0], &alone];
     let load = |server: &&Server| {
         let question = issue(&mut server.client()?)?.question();
-        Load::new(server.address, ASKERS, question)
+        Ok(Load::new(server.address, ASKERS, question))
     };
     let mut loads = servers.iter().map(load).collect::<Fallible<Vec<_>>>()?;
     let time = Duration::from_secs_f64(setting.options.seconds);

@@ -30,9 +30,9 @@ struct Clients {
 }
 
 impl Clients {
-    fn connect(server: &Server, count: usize) -> Fallible<Self> {
+    fn new(server: &Server, count: usize) -> Self {
         let request = client::post(PATH, "private-token", OWNER, BODY);
-        Ok(Self { load: Load::new(server.address, count, request)?, cost: Vec::new() })
+        Self { load: Load::new(server.address, count, request), cost: Vec::new() }
     }
 
     /// Creates by the second.
@@ -55,13 +55,10 @@ fn on_this_disk(options: &Options, jeton: &Path, report: &mut Report) -> Fallibl
     let server = Server::start(jeton, &scratch.join("data"), None)?;
     let mut floor = BareLoop::start(&scratch.join("bare.db"), None)?;
     let time = Duration::from_secs_f64(options.seconds);
-    let mut clients = [1, 16, 128].map(|count| Clients::connect(&server, count));
+    let mut clients = [1, 16, 128].map(|count| Clients::new(&server, count));
     let series: Series<4> = take_turns(options.rounds, options.seed, |side| match side {
         0 => floor.turn(time),
-        side => match &mut clients[side - 1] {
-            Ok(clients) => clients.turn(&server, time),
-            Err(error) => Err(error.to_string().into()),
-        },
+        side => clients[side - 1].turn(&server, time),
     })?;
     let create = |name: &str, side| {
         Figure::plain(format!("creates, {name}"), series.spread(side).median, "/s")
@@ -72,7 +69,7 @@ fn on_this_disk(options: &Options, jeton: &Path, report: &mut Report) -> Fallibl
     report.add(create("128 clients", 3))?;
     for (count, clients) in [1, 16, 128].into_iter().zip(clients) {
         let name = format!("create, server's processor time, {count} clients");
-        let figure = Figure::plain(name, clients?.cost().median, "µs");
+        let figure = Figure::plain(name, clients.cost().median, "µs");
         report.add(if count == 16 { figure.goal(Goal::AtMost(100.0)) } else { figure })?;
     }
     Ok(())
@@ -84,7 +81,7 @@ fn on_a_slow_disk(options: &Options, jeton: &Path, report: &mut Report) -> Falli
     let server = Server::start(jeton, &scratch.join("data"), Some(&library))?;
     let mut floor = BareLoop::start(&scratch.join("bare.db"), Some(&library))?;
     let time = Duration::from_secs_f64(options.seconds);
-    let mut clients = Clients::connect(&server, 128)?;
+    let mut clients = Clients::new(&server, 128);
     let series: Series<2> = take_turns(options.rounds, options.seed, |side| match side {
         0 => floor.turn(time),
         _ => clients.turn(&server, time),

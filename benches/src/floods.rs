@@ -46,14 +46,14 @@ fn beside_floods(options: &Options, server: &Server, flooder: &str, report: &mut
     let good: Vec<_> = (0..SECRETS).map(|_| timing::issue(&mut client)).collect::<Fallible<_>>()?;
     let garbage: Vec<_> = (0..SECRETS).map(|_| format!("{:032x}", u128::from(dice.next()))).collect();
     let time = Duration::from_secs_f64(options.seconds);
-    let pace = good_traffic(server, &good, None)?.run(time)?.rate * MODERATE;
-    let quiet = good_traffic(server, &good, Some(pace))?;
-    let flood = |secrets: &[String]| -> Fallible<Load> {
-        let mut good = traffic(server, GOOD_CLIENT, &good)?;
+    let pace = good_traffic(server, &good, None).run(time)?.rate * MODERATE;
+    let quiet = good_traffic(server, &good, Some(pace));
+    let flood = |secrets: &[String]| {
+        let mut good = traffic(server, GOOD_CLIENT, &good);
         good.pace(Some(pace));
-        Load::of(vec![good, traffic(server, FLOODER, secrets)?.refused_with(&[401, 429])])
+        Load::of(vec![good, traffic(server, FLOODER, secrets).refused_with(&[401, 429])])
     };
-    let mut sides = [quiet, flood(&garbage)?, flood(&unknown)?, flood(&revoked)?];
+    let mut sides = [quiet, flood(&garbage), flood(&unknown), flood(&revoked)];
     let series: Series<4, Vec<Tally>> =
         take_turns(options.rounds, options.seed, |side| sides[side].run_all(time))?;
     for (at, flood) in FLOODS.iter().enumerate() {
@@ -72,14 +72,14 @@ fn beside_floods(options: &Options, server: &Server, flooder: &str, report: &mut
     Ok(())
 }
 
-fn good_traffic(server: &Server, secrets: &[String], pace: Option<f64>) -> Fallible<Load> {
-    let mut traffic = traffic(server, GOOD_CLIENT, secrets)?;
+fn good_traffic(server: &Server, secrets: &[String], pace: Option<f64>) -> Load {
+    let mut traffic = traffic(server, GOOD_CLIENT, secrets);
     traffic.pace(pace);
     Load::of(vec![traffic])
 }
 
 /// What a gateway asks for a client at this address.
-fn traffic(server: &Server, from: Ipv4Addr, secrets: &[String]) -> Fallible<Traffic> {
+fn traffic(server: &Server, from: Ipv4Addr, secrets: &[String]) -> Traffic {
     let requests = secrets.iter().map(|secret| surfaces::forward(secret, Some(from))).collect();
     Traffic::new(Wire::Http1, server.address, CLIENTS, requests)
 }

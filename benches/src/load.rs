@@ -42,6 +42,10 @@ pub(crate) enum Wire {
 
 /// Questions of one kind to one server.
 pub(crate) struct Traffic {
+    wire: Wire,
+    address: SocketAddr,
+    count: usize,
+    /// For one turn: what waits longer for the next one a server may cut.
     connections: Vec<Connection>,
     idle: Vec<usize>,
     requests: Vec<Vec<u8>>,
@@ -69,18 +73,14 @@ pub(crate) struct Tally {
 }
 
 impl Traffic {
-    /// Connects, to send these requests in turn, again and again.
-    pub(crate) fn new(
-        wire: Wire,
-        address: SocketAddr,
-        count: usize,
-        requests: Vec<Vec<u8>>,
-    ) -> Fallible<Self> {
-        let connections: Vec<_> =
-            (0..count).map(|_| Connection::open(wire, address)).collect::<Fallible<_>>()?;
-        Ok(Self {
-            idle: (0..count).collect(),
-            connections,
+    /// To send these requests in turn, again and again, over so many connections.
+    pub(crate) fn new(wire: Wire, address: SocketAddr, count: usize, requests: Vec<Vec<u8>>) -> Self {
+        Self {
+            wire,
+            address,
+            count,
+            connections: Vec::new(),
+            idle: Vec::new(),
             requests,
             next: 0,
             gap: None,
@@ -88,7 +88,14 @@ impl Traffic {
             expected: GOOD,
             tally: Tally::default(),
             took: Vec::new(),
-        })
+        }
+    }
+
+    fn connect(&mut self) -> Fallible<()> {
+        let open = |_| Connection::open(self.wire, self.address);
+        self.connections = (0..self.count).map(open).collect::<Fallible<_>>()?;
+        self.idle = (0..self.count).collect();
+        Ok(())
     }
 
     /// To be refused, and how.
@@ -143,6 +150,7 @@ impl Traffic {
     }
 
     fn end(&mut self, time: Duration) -> Tally {
+        self.connections.clear();
         let mut took: Vec<f64> = self.took.iter().map(|nanos| f64::from(*nanos) / 1e3).collect();
         took.sort_by(f64::total_cmp);
         let rate = f64::from(self.tally.in_time) / time.as_secs_f64();
@@ -151,31 +159,33 @@ impl Traffic {
 }
 
 /// One kind of traffic, or several at once.
-pub(crate) struct Load {
-    traffic: Vec<Traffic>,
-    poll: OwnedFd,
-}
+pub(crate) struct Load(Vec<Traffic>);
 
 impl Load {
-    /// Connects, to send this one request of HTTP/1.1 again and again.
-    pub(crate) fn new(address: SocketAddr, connections: usize, request: Vec<u8>) -> Fallible<Self> {
-        Self::of(vec![Traffic::new(Wire::Http1, address, connections, vec![request])?])
+    /// To send this one request of HTTP/1.1 again and again.
+    pub(crate) fn new(address: SocketAddr, connections: usize, request: Vec<u8>) -> Self {
+        Self::of(vec![Traffic::new(Wire::Http1, address, connections, vec![request])])
     }
 
-    pub(crate) fn of(traffic: Vec<Traffic>) -> Fallible<Self> {
+    pub(crate) fn of(traffic: Vec<Traffic>) -> Self {
+        Self(traffic)
+    }
+
+    fn connect(&mut self) -> Fallible<OwnedFd> {
         let poll = epoll::create(CreateFlags::CLOEXEC)?;
-        for (kind, traffic) in traffic.iter().enumerate() {
+        for (kind, traffic) in self.0.iter_mut().enumerate() {
+            traffic.connect()?;
             for (at, connection) in traffic.connections.iter().enumerate() {
                 let data = EventData::new_u64((kind as u64) << 32 | at as u64);
                 epoll::add(&poll, connection.socket(), data, EventFlags::IN)?;
             }
         }
-        Ok(Self { traffic, poll })
+        Ok(poll)
     }
 
     /// Sets the pace of the first kind of traffic. See [`Traffic::pace`].
     pub(crate) fn pace(&mut self, pace: Option<f64>) {
-        self.traffic[0].pace(pace);
+        self.0[0].pace(pace);
     }
 
     /// Asks for this long. What came of the first kind of traffic.
@@ -185,28 +195,29 @@ impl Load {
 
     /// Asks for this long. What came of each kind of traffic.
     pub(crate) fn run_all(&mut self, time: Duration) -> Fallible<Vec<Tally>> {
+        let poll = self.connect()?;
         let started = Instant::now();
         let end = started + time;
-        self.traffic.iter_mut().for_each(|traffic| traffic.begin(started));
+        self.0.iter_mut().for_each(|traffic| traffic.begin(started));
         let mut events: Vec<Event> = Vec::with_capacity(256);
         let mut heard = started;
         loop {
             let now = Instant::now();
             if now < end {
-                self.traffic.iter_mut().try_for_each(|traffic| traffic.ask(now))?;
-            } else if self.traffic.iter().all(Traffic::is_quiet) {
+                self.0.iter_mut().try_for_each(|traffic| traffic.ask(now))?;
+            } else if self.0.iter().all(Traffic::is_quiet) {
                 break;
             }
             events.clear();
             let patience = self.patience(now, end).try_into()?;
-            match epoll::wait(&self.poll, spare_capacity(&mut events), Some(&patience)) {
+            match epoll::wait(&poll, spare_capacity(&mut events), Some(&patience)) {
                 // A signal, which will have been heard of by the next look.
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
             for event in &events {
                 let data = event.data.u64();
-                self.traffic[(data >> 32) as usize].hear((data & 0xffff_ffff) as usize, end)?;
+                self.0[(data >> 32) as usize].hear((data & 0xffff_ffff) as usize, end)?;
             }
             if !events.is_empty() {
                 heard = now;
@@ -215,12 +226,12 @@ impl Load {
             }
             interrupt::check()?;
         }
-        Ok(self.traffic.iter_mut().map(|traffic| traffic.end(time)).collect())
+        Ok(self.0.iter_mut().map(|traffic| traffic.end(time)).collect())
     }
 
     /// How long to wait for an answer before there is something to be asked.
     fn patience(&self, now: Instant, end: Instant) -> Duration {
-        let paced = self.traffic.iter().filter(|traffic| traffic.gap.is_some() && !traffic.idle.is_empty());
+        let paced = self.0.iter().filter(|traffic| traffic.gap.is_some() && !traffic.idle.is_empty());
         let due = paced.map(|traffic| traffic.due).min().filter(|_| now < end);
         match due.map(|due| due.saturating_duration_since(now)) {
             // With a core of its own the load does not sleep for so little, and so asks in time.

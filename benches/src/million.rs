@@ -57,16 +57,16 @@ fn while_issuing(
 ) -> Fallible<()> {
     let questions: Vec<_> =
         population.secrets.iter().map(|(_, _, secret)| surfaces::forward(secret, None)).collect();
-    let asked = || -> Fallible<Traffic> {
-        let mut asked = Traffic::new(Wire::Http1, server.address, CLIENTS, questions.clone())?;
+    let asked = || {
+        let mut asked = Traffic::new(Wire::Http1, server.address, CLIENTS, questions.clone());
         asked.pace(Some(ASKED));
-        Ok(asked)
+        asked
     };
     let body = r#"{"role":"reader","serviceToken":true}"#;
     let issue = client::post("/api/v2/tokens", "authorization", OWNER, body);
-    let mut issued = Traffic::new(Wire::Http1, server.address, CLIENTS, vec![issue])?;
+    let mut issued = Traffic::new(Wire::Http1, server.address, CLIENTS, vec![issue]);
     issued.pace(Some(ISSUED));
-    let mut sides = [Load::of(vec![asked()?])?, Load::of(vec![asked()?, issued])?];
+    let mut sides = [Load::of(vec![asked()]), Load::of(vec![asked(), issued])];
     let time = Duration::from_secs_f64(options.seconds);
     let series: Series<2, Vec<Tally>> =
         take_turns(options.rounds, options.seed, |side| sides[side].run_all(time))?;

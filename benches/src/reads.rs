@@ -43,11 +43,11 @@ pub(crate) fn measure(options: &Options, jeton: &Path, report: &mut Report) -> F
         Load::new(fixed.address, CLIENTS, client::get(&fixed_route::path(length), "authorization", OWNER))
     };
     let mut sides = [
-        Load::new(server.address, CLIENTS, of_launchdarkly)?,
-        Load::new(server.address, CLIENTS, of_canvus)?,
-        Load::new(server.address, CLIENTS, client::get("/healthz", "authorization", OWNER))?,
-        constant(lengths[0])?,
-        constant(lengths[1])?,
+        Load::new(server.address, CLIENTS, of_launchdarkly),
+        Load::new(server.address, CLIENTS, of_canvus),
+        Load::new(server.address, CLIENTS, client::get("/healthz", "authorization", OWNER)),
+        constant(lengths[0]),
+        constant(lengths[1]),
     ];
     let time = Duration::from_secs_f64(options.seconds);
     let series: Series<5> = take_turns(options.rounds, options.seed, |side| {

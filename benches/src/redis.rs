@@ -43,8 +43,8 @@ pub(crate) fn measure(options: &Options, jeton: &Path, report: &mut Report) -> F
     let questions = secrets.iter().map(|secret| surfaces::forward(secret, None)).collect();
     let gets = secrets.iter().map(|secret| command(&["GET", secret])).collect();
     let mut loads = [
-        Load::of(vec![Traffic::new(Wire::Http1, server.address, CLIENTS, questions)?])?,
-        Load::of(vec![Traffic::new(Wire::Redis, redis.address, CLIENTS, gets)?])?,
+        Load::of(vec![Traffic::new(Wire::Http1, server.address, CLIENTS, questions)]),
+        Load::of(vec![Traffic::new(Wire::Redis, redis.address, CLIENTS, gets)]),
     ];
     let time = Duration::from_secs_f64(options.seconds);
     let series: Series<2> = take_turns(options.rounds, options.seed, |side| {

@@ -163,19 +163,18 @@ impl Sides {
             let authority = address.to_string();
             each(&|secret| load::frames(&authority, &load::check_question(secret)))
         };
-        let connect =
-            |wire, address, requests| Load::of(vec![Traffic::new(wire, address, CLIENTS, requests)?]);
+        let load = |wire, address, requests| Load::of(vec![Traffic::new(wire, address, CLIENTS, requests)]);
         let at = server.address;
         let several = secrets.chunks_exact(MANY.min(secrets.len())).take(64);
         let load = vec![
-            connect(Wire::Http1, at, each(&introspect))?,
-            connect(Wire::Http1, at, each(&|secret| forward(secret, None)))?,
-            connect(Wire::Http1, at, each(&|secret| verify(&service, &json!({ "secret": secret }))))?,
-            connect(Wire::Http1, at, several.map(|some| verify(&service, &listed(some))).collect())?,
-            connect(Wire::Grpc, grpc, checks(grpc))?,
-            connect(Wire::Http1, fixed.address, each(&constant))?,
-            connect(Wire::Http1, fixed.address, vec![got])?,
-            connect(Wire::Grpc, fixed.grpc_address, checks(fixed.grpc_address))?,
+            load(Wire::Http1, at, each(&introspect)),
+            load(Wire::Http1, at, each(&|secret| forward(secret, None))),
+            load(Wire::Http1, at, each(&|secret| verify(&service, &json!({ "secret": secret })))),
+            load(Wire::Http1, at, several.map(|some| verify(&service, &listed(some))).collect()),
+            load(Wire::Grpc, grpc, checks(grpc)),
+            load(Wire::Http1, fixed.address, each(&constant)),
+            load(Wire::Http1, fixed.address, vec![got]),
+            load(Wire::Grpc, fixed.grpc_address, checks(fixed.grpc_address)),
         ];
         Ok(Self { load, fixed })
     }
