@@ -108,10 +108,10 @@ impl Service {
     /// # Errors
     /// [`jeton_core::refusal::Refusal::NotAllowed`].
     pub fn may_ask(&self, session: &Session, presented: Option<Presented>) -> Result<(), Error> {
-        match presented {
+        self.require_verifier(session).or_else(|refusal| match presented {
             Some(Presented(digest)) if session.has(&digest) => Ok(()),
-            _ => self.require_verifier(session),
-        }
+            _ => Err(refusal),
+        })
     }
 
     /// Revokes the token that a secret belongs to, on the authority of whoever holds the secret: one that was found

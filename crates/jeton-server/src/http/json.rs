@@ -60,7 +60,10 @@ impl std::error::Error for BadJson {}
 
 /// Decodes `body`, all of it.
 pub fn decode<'body, T: Deserialize<'body>>(body: &'body [u8]) -> Result<T, BadJson> {
-    serde_json::from_slice(body).map_err(|error| explain::<T>(body, &error))
+    // All of it is looked at for broken characters at once, instead of each text in it by itself.
+    let decoded =
+        std::str::from_utf8(body).map_or_else(|_| serde_json::from_slice(body), serde_json::from_str);
+    decoded.map_err(|error| explain::<T>(body, &error))
 }
 
 #[cold]
