@@ -8,6 +8,7 @@
 mod connection;
 mod grpc;
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -45,9 +46,10 @@ pub(crate) struct Traffic {
     wire: Wire,
     address: SocketAddr,
     count: usize,
-    /// For one turn: what waits longer for the next one a server may cut.
+    /// Made anew for each turn: a server may cut one that waits too long between two.
     connections: Vec<Connection>,
-    idle: Vec<usize>,
+    /// Those that wait, the longest first: each is to be asked before the server takes it for idle.
+    idle: VecDeque<usize>,
     requests: Vec<Vec<u8>>,
     next: usize,
     gap: Option<Duration>,
@@ -80,7 +82,7 @@ impl Traffic {
             address,
             count,
             connections: Vec::new(),
-            idle: Vec::new(),
+            idle: VecDeque::new(),
             requests,
             next: 0,
             gap: None,
@@ -117,7 +119,7 @@ impl Traffic {
     /// Asks what is to be asked by now.
     fn ask(&mut self, now: Instant) -> Fallible<()> {
         while !self.idle.is_empty() && self.gap.is_none_or(|_| self.due <= now) {
-            let Some(at) = self.idle.pop() else { break };
+            let Some(at) = self.idle.pop_front() else { break };
             let since = self.gap.map_or_else(Instant::now, |_| self.due);
             self.connections[at].send(&self.requests[self.next], since)?;
             self.next = (self.next + 1) % self.requests.len();
@@ -141,7 +143,7 @@ impl Traffic {
         self.tally.all += 1;
         self.tally.in_time += u32::from(now < end);
         self.took.push(now.saturating_duration_since(self.connections[at].since).as_nanos() as u32);
-        self.idle.push(at);
+        self.idle.push_back(at);
         Ok(())
     }
 

@@ -163,18 +163,18 @@ impl Sides {
             let authority = address.to_string();
             each(&|secret| load::frames(&authority, &load::check_question(secret)))
         };
-        let load = |wire, address, requests| Load::of(vec![Traffic::new(wire, address, CLIENTS, requests)]);
+        let asking = |wire, address, requests| Load::of(vec![Traffic::new(wire, address, CLIENTS, requests)]);
         let at = server.address;
         let several = secrets.chunks_exact(MANY.min(secrets.len())).take(64);
         let load = vec![
-            load(Wire::Http1, at, each(&introspect)),
-            load(Wire::Http1, at, each(&|secret| forward(secret, None))),
-            load(Wire::Http1, at, each(&|secret| verify(&service, &json!({ "secret": secret })))),
-            load(Wire::Http1, at, several.map(|some| verify(&service, &listed(some))).collect()),
-            load(Wire::Grpc, grpc, checks(grpc)),
-            load(Wire::Http1, fixed.address, each(&constant)),
-            load(Wire::Http1, fixed.address, vec![got]),
-            load(Wire::Grpc, fixed.grpc_address, checks(fixed.grpc_address)),
+            asking(Wire::Http1, at, each(&introspect)),
+            asking(Wire::Http1, at, each(&|secret| forward(secret, None))),
+            asking(Wire::Http1, at, each(&|secret| verify(&service, &json!({ "secret": secret })))),
+            asking(Wire::Http1, at, several.map(|some| verify(&service, &listed(some))).collect()),
+            asking(Wire::Grpc, grpc, checks(grpc)),
+            asking(Wire::Http1, fixed.address, each(&constant)),
+            asking(Wire::Http1, fixed.address, vec![got]),
+            asking(Wire::Grpc, fixed.grpc_address, checks(fixed.grpc_address)),
         ];
         Ok(Self { load, fixed })
     }

@@ -6,9 +6,7 @@
 
 use std::fmt;
 
-use hmac::{Hmac, KeyInit, Mac};
 use jeton_digest::Key;
-use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
@@ -42,7 +40,7 @@ impl fmt::Debug for Digest {
 /// The installation's key. It is made once, kept outside the database, and wiped from memory when it is dropped.
 pub struct ServerKey {
     bytes: Zeroizing<[u8; 32]>,
-    /// The same, made ready for digests.
+    /// The same, taken in once: a digest costs two blocks of SHA-256 beside that of the secret instead of four.
     key: Key,
 }
 
@@ -64,7 +62,7 @@ impl ServerKey {
     }
 
     /// The digests of secrets in clear, in their order: of many together faster than of each by itself.
-    pub fn digests(&self, secrets: &[&str]) -> impl ExactSizeIterator<Item = Digest> {
+    pub fn digests(&self, secrets: &[&str]) -> impl Iterator<Item = Digest> + use<> {
         self.key.digests(secrets).into_iter().map(Digest)
     }
 
@@ -76,21 +74,14 @@ impl ServerKey {
     /// A value that tells this key from others and reveals nothing of it. The store keeps it, so that a server that
     /// starts with the wrong key says so instead of refusing every token.
     pub fn fingerprint(&self) -> [u8; 32] {
-        self.mac(b"jeton server key fingerprint, version 1")
+        self.key.mac(b"jeton server key fingerprint, version 1")
     }
 
     /// What stands for a password before it is stretched: without the server key nobody can even begin to guess.
     pub fn season(&self, password: &str) -> Zeroizing<[u8; 32]> {
         let mut message = Zeroizing::new(b"jeton password, version 1:".to_vec());
         message.extend_from_slice(password.as_bytes());
-        Zeroizing::new(self.mac(&message))
-    }
-
-    fn mac(&self, message: &[u8]) -> [u8; 32] {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(self.bytes.as_slice()).expect("HMAC takes a key of any length");
-        mac.update(message);
-        mac.finalize().into_bytes().into()
+        Zeroizing::new(self.key.mac(&message))
     }
 }
 

@@ -52,6 +52,7 @@ impl ObjectId {
 
     /// The 24 digits without an allocation, for the paths where one shows.
     pub fn hex(&self) -> Hex {
+        // Worked out and not looked up, so that all of them are at once.
         let digit = |nibble: u8| nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
         let mut text = [0; 24];
         for (pair, byte) in text.as_chunks_mut().0.iter_mut().zip(self.0) {

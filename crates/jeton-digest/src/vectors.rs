@@ -6,9 +6,9 @@
 //!
 //! ## Why there is unsafe code
 //!
-//! A function that is compiled for more than the oldest processor may be called on a newer one only, and which one it is
-//! becomes known when the program runs: so Rust calls it unsafe. There is one such call, right after the question whether
-//! this processor can do it. Everything behind it is safe code: arithmetic, without one pointer.
+//! A function that is compiled for more than the oldest processor can only be called where the processor has it, and that
+//! becomes known when the program runs: so Rust has its callers say `unsafe`. There is one such call, right after the question
+//! whether this processor has it. Everything behind it is safe code: arithmetic, without one raw pointer.
 
 use std::arch::x86_64::{
     __m256i, _mm256_add_epi32, _mm256_and_si256, _mm256_extract_epi32, _mm256_or_si256, _mm256_set_epi32,
@@ -20,21 +20,18 @@ use crate::{Block, Digests, Key, SIDE_BY_SIDE, START, State, bytes};
 /// The same word of every message.
 type Word = __m256i;
 
-/// The digests of the secrets whose last blocks these are. `None` if this processor can't do it, or does it no faster than
-/// one after the other.
-pub(crate) fn digests(key: &Key, secrets: &[Block; SIDE_BY_SIDE]) -> Digests {
-    if is_x86_feature_detected!("sha") {
-        return None;
-    }
-    by_vectors(key, secrets)
+/// Whether eight side by side take less than eight one after the other.
+pub(crate) fn are_better() -> bool {
+    is_x86_feature_detected!("avx2") && !is_x86_feature_detected!("sha")
 }
 
-fn by_vectors(key: &Key, secrets: &[Block; SIDE_BY_SIDE]) -> Digests {
+/// The digests of eight secrets, each in its block. `None` if this processor can't do it.
+pub(crate) fn digests(key: &Key, secrets: &[Block; SIDE_BY_SIDE]) -> Digests {
     if !is_x86_feature_detected!("avx2") {
         return None;
     }
     // SAFETY: this processor has what the function is compiled for: it was asked just now.
-    #[allow(unsafe_code, reason = "see the head of this file")]
+    #[expect(unsafe_code, reason = "see the head of this file")]
     Some(unsafe { all_rounds(key, secrets) })
 }
 
@@ -176,21 +173,3 @@ const CONSTANTS: [u32; 64] = [
     0x19a4_c116, 0x1e37_6c08, 0x2748_774c, 0x34b0_bcb5, 0x391c_0cb3, 0x4ed8_aa4a, 0x5b9c_ca4f, 0x682e_6ff3,
     0x748f_82ee, 0x78a5_636f, 0x84c8_7814, 0x8cc7_0208, 0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7, 0xc671_78f2,
 ];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::last_block;
-
-    /// Also where the processor has something better, and nobody comes here.
-    #[test]
-    fn side_by_side_each_comes_to_what_it_comes_to_alone() {
-        let key = Key::new(&[9; 32]);
-        let secrets: [Vec<u8>; SIDE_BY_SIDE] = std::array::from_fn(|at| vec![b'a'; 7 * at]);
-        let Some(digests) = by_vectors(&key, &secrets.each_ref().map(|secret| last_block(secret, 0))) else {
-            assert!(!is_x86_feature_detected!("avx2"));
-            return;
-        };
-        assert_eq!(digests, secrets.map(|secret| key.digest(&secret)));
-    }
-}

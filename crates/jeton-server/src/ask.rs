@@ -19,6 +19,7 @@ use crate::http::body;
 use crate::http::listen::Peer;
 use crate::http::query::Query;
 use crate::http::rate_limit::Verdict;
+use crate::origin::Origin;
 use crate::trouble::Trouble;
 
 pub(crate) struct Ask {
@@ -60,6 +61,12 @@ pub(crate) struct Stranger {
     pub(crate) body: Bytes,
 }
 
+impl Stranger {
+    pub(crate) fn origin(&self) -> Origin<'_> {
+        Origin { peer: self.peer, headers: &self.headers }
+    }
+}
+
 /// Reads the body of a request that needs no secret, whatever it may present.
 pub(crate) async fn of_stranger(shared: &Arc<Shared>, request: Request) -> Result<Stranger, Trouble> {
     let peer = Peer::of(request.extensions());
@@ -80,7 +87,8 @@ pub(crate) async fn open(
 ) -> (Option<Verdict>, Result<Ask, Trouble>) {
     let peer = Peer::of(request.extensions());
     let (parts, body) = request.into_parts();
-    let admitted = shared.gate.admit(&shared.service, &parts.headers, peer, prefers).await;
+    let origin = Origin { peer, headers: &parts.headers };
+    let admitted = shared.gate.admit(&shared.service, origin, prefers).await;
     let Admitted { session, rate } = match admitted {
         Ok(admitted) => admitted,
         Err(trouble) => return (None, Err(trouble)),
@@ -115,8 +123,9 @@ where
 pub(crate) async fn open_uncounted(shared: &Arc<Shared>, request: Request) -> Result<Ask, Trouble> {
     let peer = Peer::of(request.extensions());
     let (parts, body) = request.into_parts();
-    let secret = presented(&parts.headers, Prefers::Authorization);
-    let session = shared.gate.identify(&shared.service, secret, peer).await?;
+    let origin = Origin { peer, headers: &parts.headers };
+    let secret = presented(origin.headers, Prefers::Authorization);
+    let session = shared.gate.identify(&shared.service, secret, origin).await?;
     read(shared, session, parts, body).await
 }
 

@@ -8,9 +8,10 @@ use jeton_core::refusal::Refusal;
 use jeton_service::{Error, Service, Session};
 
 use crate::Settings;
-use crate::http::listen::Peer;
 use crate::http::rate_limit::{Key, RateLimiter, Verdict};
+use crate::origin::Origin;
 use crate::trouble::Trouble;
+use crate::verify::VerifySettings;
 
 /// Which header counts where a request has several that could hold a secret.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,6 +20,9 @@ pub(crate) enum Prefers {
     PrivateToken,
     /// `Authorization` before `Private-Token`.
     Authorization,
+    /// Neither, nor the first value of one: several that differ are as good as a wrong one. What is behind a gateway may take
+    /// another one of them.
+    Neither,
 }
 
 /// Who is asking, and what is left of their rate.
@@ -33,6 +37,8 @@ pub(crate) struct Gate {
     tokens: RateLimiter,
     failures: RateLimiter,
     passwords: RateLimiter,
+    /// Whose word is taken on where a request came from.
+    trusted: VerifySettings,
 }
 
 impl Gate {
@@ -42,6 +48,7 @@ impl Gate {
             tokens: RateLimiter::new(Some(settings.token_requests), seeds(1)),
             failures: RateLimiter::new(Some(settings.failed_authentications), seeds(3)),
             passwords: RateLimiter::new(Some(settings.failed_logins), seeds(5)),
+            trusted: settings.verify.clone(),
         }
     }
 
@@ -52,11 +59,10 @@ impl Gate {
     pub(crate) async fn admit(
         &self,
         service: &Service,
-        headers: &HeaderMap,
-        peer: Peer,
+        origin: Origin<'_>,
         prefers: Prefers,
     ) -> Result<Admitted, Trouble> {
-        let session = self.identify(service, presented(headers, prefers), peer).await?;
+        let session = self.identify(service, presented(origin.headers, prefers), origin).await?;
         let key = self.tokens.key(session.caller().token.as_bytes());
         let rate = self.tokens.check(key, millis(service));
         match rate {
@@ -71,15 +77,15 @@ impl Gate {
         &self,
         service: &Service,
         presented: Option<&str>,
-        peer: Peer,
+        origin: Origin<'_>,
     ) -> Result<Session, Trouble> {
         let Some(secret) = presented else {
-            return Err(self.failed(service, peer, Trouble::NoSecret));
+            return Err(self.failed(service, origin, Trouble::NoSecret));
         };
         service.authenticate(secret).await.map_err(|error| match error {
             Error::Unauthenticated(reason) => {
                 tracing::debug!(?reason, "authentication failed");
-                self.failed(service, peer, Trouble::BadSecret)
+                self.failed(service, origin, Trouble::BadSecret)
             }
             // Nothing is known of the secret, so nobody has failed.
             Error::Refused(_) | Error::Failed(_) => error.into(),
@@ -88,9 +94,14 @@ impl Gate {
 
     /// Lets a password be tried for this e-mail address, unless too many were wrong, for it or from there: looking at one
     /// costs more than anything else that strangers can ask for.
-    pub(crate) fn admit_password(&self, service: &Service, peer: Peer, email: &str) -> Result<(), Trouble> {
+    pub(crate) fn admit_password(
+        &self,
+        service: &Service,
+        origin: Origin<'_>,
+        email: &str,
+    ) -> Result<(), Trouble> {
         self.admit_own_password(service, email)?;
-        match self.failures.peek(self.key_of(peer), millis(service)) {
+        match self.failures.peek(self.key_of(origin), millis(service)) {
             Some(verdict) if !verdict.allowed => Err(Trouble::TooManyFailures(verdict)),
             _ => Ok(()),
         }
@@ -108,14 +119,14 @@ impl Gate {
     pub(crate) fn login_failed(
         &self,
         service: &Service,
-        peer: Peer,
+        origin: Origin<'_>,
         email: Option<&str>,
         why: Trouble,
     ) -> Trouble {
         if let Some(email) = email {
             self.passwords.charge(self.password_key(email), millis(service));
         }
-        self.failed(service, peer, why)
+        self.failed(service, origin, why)
     }
 
     /// Counts a wrong password of somebody who is signed in.
@@ -131,19 +142,16 @@ impl Gate {
     }
 
     /// Counts a failure of somebody, and says what to answer: this trouble, unless they have failed too often.
-    pub(crate) fn failed(&self, service: &Service, peer: Peer, trouble: Trouble) -> Trouble {
-        match self.failures.check(self.key_of(peer), millis(service)) {
+    pub(crate) fn failed(&self, service: &Service, origin: Origin<'_>, trouble: Trouble) -> Trouble {
+        match self.failures.check(self.key_of(origin), millis(service)) {
             Some(verdict) if !verdict.allowed => Trouble::TooManyFailures(verdict),
             _ => trouble,
         }
     }
 
-    fn key_of(&self, peer: Peer) -> Key {
-        match peer.ip() {
-            Some(address) => self.failures.key_of_address(address),
-            // Whoever reaches a Unix socket is on this machine.
-            None => self.failures.key_of_address(IpAddr::from([127, 0, 0, 1])),
-        }
+    fn key_of(&self, origin: Origin<'_>) -> Key {
+        let client = origin.client(&self.trusted);
+        self.failures.key_of_address(client.unwrap_or(IpAddr::from([127, 0, 0, 1])))
     }
 }
 
@@ -161,14 +169,24 @@ const UNREADABLE: &str = "\u{fffd}";
 /// `Authorization` holds it raw, as LaunchDarkly defines, or behind the scheme `Bearer` (RFC 6750, section 2.1), whose
 /// name has no letter case.
 pub(crate) fn presented(headers: &HeaderMap, prefers: Prefers) -> Option<&str> {
-    let first = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or(UNREADABLE));
+    let first = |name: HeaderName| {
+        let mut values = headers.get_all(name).into_iter();
+        let first = values.next()?;
+        let is_it = prefers != Prefers::Neither || values.all(|other| other == first);
+        Some(first.to_str().ok().filter(|_| is_it).unwrap_or(UNREADABLE))
+    };
+    let some = |secret: &&str| !secret.is_empty();
     let private = || first(PRIVATE_TOKEN).map(str::trim);
     let authorization = || first(AUTHORIZATION).map(unwrapped);
     match prefers {
         Prefers::PrivateToken => private().or_else(authorization),
         Prefers::Authorization => authorization().or_else(private),
+        Prefers::Neither => match (authorization().filter(some), private().filter(some)) {
+            (Some(one), Some(other)) if one != other => Some(UNREADABLE),
+            (one, other) => one.or(other),
+        },
     }
-    .filter(|secret| !secret.is_empty())
+    .filter(some)
 }
 
 fn unwrapped(value: &str) -> &str {
@@ -184,6 +202,8 @@ pub(crate) fn behind_scheme<'v>(value: &'v str, scheme: &str) -> Option<&'v str>
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     type Pairs = &'static [(&'static str, &'static str)];
@@ -201,7 +221,7 @@ mod tests {
         let cases: [(Pairs, Option<&str>); 9] = [
             (&[], None),
             (&[("private-token", "a")], Some("a")),
-            (&[("private-token", "a"), ("private-token", "b")], Some("a")),
+            (&[("private-token", "a"), ("private-token", "a")], Some("a")),
             (&[("private-token", "")], None),
             (&[("authorization", "a")], Some("a")),
             (&[("authorization", "Bearer a")], Some("a")),
@@ -210,12 +230,23 @@ mod tests {
             (&[("authorization", "Bearer")], Some("Bearer")),
         ];
         for (pairs, expected) in cases {
-            for prefers in [Prefers::PrivateToken, Prefers::Authorization] {
+            for prefers in [Prefers::PrivateToken, Prefers::Authorization, Prefers::Neither] {
                 assert_eq!(presented(&headers(pairs), prefers), expected, "{pairs:?}");
             }
         }
         let both = headers(&[("authorization", "a"), ("private-token", "p")]);
         assert_eq!(presented(&both, Prefers::PrivateToken), Some("p"));
         assert_eq!(presented(&both, Prefers::Authorization), Some("a"));
+        assert_eq!(presented(&both, Prefers::Neither), Some(UNREADABLE));
+        for name in ["private-token", "authorization"] {
+            let mut several = HeaderMap::new();
+            several.append(name, HeaderValue::from_static("a"));
+            several.append(name, HeaderValue::from_static("b"));
+            assert_eq!(presented(&several, Prefers::PrivateToken), Some("a"));
+            assert_eq!(presented(&several, Prefers::Authorization), Some("a"));
+            assert_eq!(presented(&several, Prefers::Neither), Some(UNREADABLE));
+        }
+        let same = headers(&[("authorization", "Bearer a"), ("private-token", "a")]);
+        assert_eq!(presented(&same, Prefers::Neither), Some("a"));
     }
 }

@@ -32,6 +32,7 @@ mod launchdarkly;
 mod metrics;
 pub mod openapi;
 mod operations;
+mod origin;
 mod pages;
 mod routes;
 mod streams;

@@ -15,8 +15,8 @@ use axum::response::{IntoResponse, Response};
 use jeton_service::{Presented, Requirement, Session, Verdict};
 
 use crate::Shared;
-use crate::http::listen::Peer;
 use crate::operations::tell;
+use crate::origin::Origin;
 use crate::trouble::Trouble;
 use crate::verify::asker::Asker;
 
@@ -162,8 +162,7 @@ impl Shared {
 
 /// The figures, for those who may ask about secrets: a monitor on this machine, or one with a token.
 pub(crate) async fn metrics(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let peer = Peer::of(request.extensions());
-    match Asker::gateway(&shared, request.headers(), peer).await {
+    match Asker::gateway(&shared, Origin::of(&request)).await {
         Ok(_) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             (StatusCode::OK, [(CONTENT_TYPE, kind)], shared.written()).into_response()

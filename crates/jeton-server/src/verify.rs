@@ -8,7 +8,8 @@
 //! | `/verify/x-original`, `/verify/x-forwarded`, `/ext-authz/…` | gateways, about the request before them ([`forward`]) |
 //! | `envoy.service.auth.v3.Authorization/Check`, at an address of its own | Envoy, over gRPC ([`grpc`]) |
 //!
-//! A stranger never learns why a secret is not good: unknown, revoked and expired look alike. The reason is in the log.
+//! A stranger never learns why a secret is not good: unknown, revoked and expired look alike. The log says at level debug
+//! what is known of the reason: what was revoked is forgotten, and unknown.
 
 pub(crate) mod asker;
 mod decision;
@@ -29,7 +30,7 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::Response;
-use axum::routing::{MethodFilter, Router, get, on, post};
+use axum::routing::{Router, any, get, post};
 use ipnet::IpNet;
 
 pub use route_map::{BadRouteMap, Denied, Need, RouteMap};
@@ -54,7 +55,7 @@ pub struct VerifySettings {
 
 impl VerifySettings {
     /// Whether this is a gateway whose word is taken: on this machine, or named by the operator.
-    fn trusts(&self, address: IpAddr) -> bool {
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         address.is_loopback() || self.trusted_proxies.iter().any(|network| network.contains(&address))
     }
@@ -62,7 +63,7 @@ impl VerifySettings {
 
 pub(crate) fn routes() -> Router<Arc<Shared>> {
     // The root of what is protected, which no wildcard fits.
-    routes::exactly(paths()).route("/ext-authz/", on(EVERY, forward::ext_authz).fallback(no_such_method))
+    routes::exactly(paths()).route("/ext-authz/", any(forward::ext_authz))
 }
 
 /// Every path there is.
@@ -74,7 +75,7 @@ pub(crate) fn paths() -> Vec<Path> {
         ("/verify", post(json::verify).fallback(no_such_method)),
         ("/verify/x-original", get(forward::x_original).fallback(no_such_method)),
         ("/verify/x-forwarded", get(forward::x_forwarded).fallback(no_such_method)),
-        ("/ext-authz/{*path}", on(EVERY, forward::ext_authz).fallback(no_such_method)),
+        ("/ext-authz/{*path}", any(forward::ext_authz)),
     ]
 }
 
@@ -113,15 +114,6 @@ impl Hot {
         }
     }
 }
-
-/// Every method that a client's request may have.
-const EVERY: MethodFilter = MethodFilter::GET
-    .or(MethodFilter::HEAD)
-    .or(MethodFilter::POST)
-    .or(MethodFilter::PUT)
-    .or(MethodFilter::PATCH)
-    .or(MethodFilter::DELETE)
-    .or(MethodFilter::OPTIONS);
 
 /// A head that answers are given copies of: that is cheaper than putting it together for each. For answers that leave through
 /// an [`Edge`](crate::http::Edge) only, which puts their id in its place.

@@ -2,7 +2,6 @@
 
 use jeton_core::caller::Caller;
 use jeton_core::digest::Digest;
-use jeton_core::rule::Mint;
 use jeton_core::secret::Malformed;
 use jeton_core::timestamp::Timestamp;
 use jeton_index::Dead;
@@ -54,9 +53,13 @@ impl Service {
 
     /// The digest of a text that could be a secret.
     pub(crate) fn digest_of(&self, presented: &str) -> Result<Digest, Malformed> {
-        let Mint { format, key } = &self.inner.mint;
-        format.recognize(presented)?;
-        Ok(key.digest(presented))
+        self.recognized(presented)?;
+        Ok(self.inner.mint.key.digest(presented))
+    }
+
+    /// Whether a text could be a secret.
+    pub(crate) fn recognized(&self, presented: &str) -> Result<(), Malformed> {
+        self.inner.mint.format.recognize(presented).map(|_| ())
     }
 
     /// The same session on what is true now: who goes on for a while has to ask again.

@@ -3,6 +3,7 @@
 use jeton_core::digest::Digest;
 use jeton_core::refusal::Refusal;
 use jeton_core::rule;
+use jeton_core::secret::Malformed;
 use jeton_index::Dead;
 use jeton_index::verdict::{Requirement, Verdict};
 
@@ -14,28 +15,28 @@ use crate::session::Session;
 #[derive(Clone, Copy, Debug)]
 pub struct Presented(Digest);
 
+fn unlike(reason: Malformed) -> Malformed {
+    tracing::debug!(?reason, "a presented text is no secret");
+    reason
+}
+
 impl Service {
     /// Looks at a presented text: its format, its checksum, its digest. `None` for what can't be a secret.
     pub fn present(&self, text: &str) -> Option<Presented> {
-        let secret = self.recognized(text)?;
-        Some(Presented(self.inner.mint.key.digest(secret)))
+        self.digest_of(text).map_err(unlike).ok().map(Presented)
     }
 
     /// The same of many, in their order. They are digested together and brought near in memory, for whoever verifies one after
     /// the other then: that takes less than each by itself.
     pub fn present_all(&self, texts: &[&str]) -> Vec<Option<Presented>> {
-        let secrets: Vec<Option<&str>> = texts.iter().map(|text| self.recognized(text)).collect();
-        let good: Vec<&str> = secrets.iter().flatten().copied().collect();
-        let mut digests = self.inner.mint.key.digests(&good);
-        let presented: Vec<Option<Presented>> =
-            secrets.iter().map(|secret| secret.and_then(|_| digests.next()).map(Presented)).collect();
+        let recognized = |text: &&str| self.recognized(text).map_err(unlike).is_ok();
+        let are_secrets: Vec<bool> = texts.iter().map(recognized).collect();
+        let secrets = texts.iter().zip(&are_secrets).filter(|(_, is_one)| **is_one).map(|(text, _)| *text);
+        let mut digests = self.inner.mint.key.digests(&secrets.collect::<Vec<_>>());
+        let mut presented = |is_one: &bool| if *is_one { digests.next().map(Presented) } else { None };
+        let presented: Vec<_> = are_secrets.iter().map(&mut presented).collect();
         self.inner.index.bring(presented.iter().flatten().map(|Presented(digest)| digest));
         presented
-    }
-
-    fn recognized<'t>(&self, text: &'t str) -> Option<&'t str> {
-        let unlike = |reason: &_| tracing::debug!(?reason, "a presented text is no secret");
-        self.inner.mint.format.recognize(text).inspect_err(unlike).ok().map(|_| text)
     }
 
     /// In a cluster, waits until whatever other nodes had issued by now is known here, if one of these is not. To be
@@ -108,6 +109,7 @@ impl Service {
     /// # Errors
     /// [`jeton_core::refusal::Refusal::NotAllowed`].
     pub fn may_ask(&self, session: &Session, presented: Option<Presented>) -> Result<(), Error> {
+        // In this order: nearly everybody who asks about many may ask about all of them.
         self.require_verifier(session).or_else(|refusal| match presented {
             Some(Presented(digest)) if session.has(&digest) => Ok(()),
             _ => Err(refusal),

@@ -66,6 +66,9 @@ impl Document {
         // A HEAD is a GET whose body stays behind.
         let name = if method == "HEAD" { "get".to_owned() } else { method.to_lowercase() };
         let item = self.item(path);
+        // Every method that there is means the same there, and OpenAPI has no word for most.
+        let is_any = path.starts_with("/ext-authz/") && item.is_some_and(|item| item.get(&name).is_none());
+        let name = if is_any { "get".to_owned() } else { name };
         let response = match item.and_then(|item| item.get(&name)) {
             Some(operation) => operation["responses"].get(status.to_string()),
             None if item.is_some() && name == "options" && surface(path) == "LaunchDarkly" => {

@@ -48,6 +48,11 @@ async fn every_route_is_declared_and_nothing_else() {
             .replace("{token}", "t")
             .replace("{name}", "n")
             .replace("{path}", "p");
+        if path == "/ext-authz/{path}" {
+            // The method is the client's, and whatever it is a gateway asks about it.
+            jeton.send("TRACE", &real, &[], "").await.expect(401);
+            continue;
+        }
         let refused = jeton.send("TRACE", &real, &[], "").await.expect(405);
         let allowed: BTreeSet<String> =
             refused.header("allow").unwrap().split(',').map(str::to_lowercase).collect();

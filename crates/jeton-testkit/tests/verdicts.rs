@@ -455,6 +455,10 @@ async fn the_query_of_a_client_says_nothing_of_what_is_needed() {
     for (own, theirs, status) in [
         ("", "", 403),
         ("x=1", "x=1", 403),
+        ("x=1", "", 400),
+        ("x=1", "y=1", 400),
+        ("acton=viewProject&resorce=proj/a", "", 400),
+        (&format!("{easy}&action=updateProject"), "", 400),
         (easy, easy, 400),
         (&easy.replace("action", "%61ction"), &easy.replace("action", "%61ction"), 400),
         (&format!("x=1&{easy}"), &format!("x=1&{easy}"), 400),
@@ -636,6 +640,122 @@ async fn a_guesser_behind_a_gateway_is_held_up_alone() {
     ask(bad, "192.0.2.8", "").await.expect(401);
     ask(&owner, "192.0.2.7", "").await.expect(200);
     ask(bad, "192.0.2.7", "?on_limit=200").await.expect(400);
+}
+
+/// Also where it is not asked about a request: nobody who guesses holds up whoever comes through the same gateway, be it
+/// with a token of their own or with a password.
+#[tokio::test]
+async fn a_guesser_behind_a_gateway_holds_up_nobody_on_other_paths() {
+    let limit = jeton_server::http::rate_limit::RateLimit { requests: 3, window: Duration::from_secs(10) };
+    let settings = Settings { failed_authentications: limit, ..Settings::default() };
+    let jeton = Jeton::with(settings, Limits::default()).await;
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let login = r#"{"email":"nobody@example.com","password":"wrong"}"#;
+    for (method, path, kind, body) in [
+        ("POST", "/oauth2/introspect", form, "token=x"),
+        ("POST", "/verify", ("content-type", "application/json"), r#"{"secret":"x"}"#),
+        ("GET", "/api/v2/tokens", form, ""),
+        ("GET", "/api/v1/users/1000/access-tokens", form, ""),
+        ("POST", "/api/v1/users/login", ("content-type", "application/json"), login),
+    ] {
+        let ask = async |from: &str| {
+            let headers = [("authorization", "nothing-that-was-issued"), ("x-forwarded-for", from), kind];
+            jeton.send(method, path, &headers, body).await.status.as_u16()
+        };
+        let (one, other) = (format!("192.0.2.{}", path.len()), format!("198.51.100.{}", path.len()));
+        let statuses = [ask(&one).await, ask(&one).await, ask(&one).await, ask(&one).await];
+        assert_eq!(statuses.map(|status| status == 429), [false, false, false, true], "{path}: {statuses:?}");
+        assert_ne!(ask(&other).await, 429, "{path}");
+    }
+}
+
+/// nginx says the address without its host, its ingress for Kubernetes with it. Each replaces its own header only, and the
+/// other one is whatever its client says.
+#[tokio::test]
+async fn nginx_and_its_ingress_say_where_a_request_goes() {
+    let world = World::new().await;
+    let (secret, _) = world.owners(&json!({ "role": "reader" })).await;
+    let (uri, url) = ("x-original-uri", "x-original-url");
+    for (headers, status) in [
+        (vec![(uri, "/view")], 200),
+        (vec![(uri, "/update")], 403),
+        (vec![(url, "/view")], 200),
+        (vec![(url, "https://shop.example.com/view?b=c")], 200),
+        (vec![(url, "https://shop.example.com/update?/view")], 403),
+        (vec![(url, "https://shop.example.com")], 200),
+        (vec![(url, "https://shop.example.com?/update")], 403),
+        (vec![(url, "https://shop.example.com/update"), (uri, "/view")], 400),
+        (vec![(url, "/view"), (uri, "/update")], 400),
+    ] {
+        let asked = [vec![("x-original-method", "GET"), ("authorization", &*secret)], headers].concat();
+        world.jeton.send("GET", "/verify/x-original", &asked, "").await.expect(status);
+    }
+}
+
+/// Who is behind a gateway may look at another one of several secrets than we do.
+#[tokio::test]
+async fn of_several_secrets_that_differ_none_is_good() {
+    let jeton = Jeton::start().await;
+    let (owner, bad) = (jeton.owner.secret.as_str(), "nothing-that-was-issued");
+    let (authorization, private) = ("authorization", "private-token");
+    let bearer = format!("Bearer {owner}");
+    for (headers, status) in [
+        (vec![(authorization, &*bearer), (private, owner)], 200),
+        (vec![(authorization, owner), (authorization, owner)], 200),
+        (vec![(authorization, owner), (authorization, bad)], 401),
+        (vec![(authorization, bad), (authorization, owner)], 401),
+        (vec![(private, owner), (private, bad)], 401),
+        (vec![(authorization, owner), (private, bad)], 401),
+        (vec![(authorization, bad), (private, owner)], 401),
+        (vec![(authorization, ""), (private, owner)], 200),
+    ] {
+        for path in ["/verify/x-forwarded", "/verify/x-original", "/ext-authz/a"] {
+            jeton.send("GET", path, &headers, "").await.expect(status);
+        }
+    }
+}
+
+/// Envoy asks with the method of its client, which need be none that a standard knows.
+#[tokio::test]
+async fn any_method_is_asked_about() {
+    let jeton = Jeton::start().await;
+    for method in ["PROPFIND", "PURGE", "TRACE", "GET"] {
+        let owner = [("authorization", jeton.owner.secret.as_str())];
+        jeton.send(method, "/ext-authz/a", &owner, "").await.expect(200);
+        jeton.send(method, "/ext-authz/a", &[], "").await.expect(401);
+    }
+}
+
+/// Enough of them to be digested side by side, and each in its place among others that are none.
+#[tokio::test]
+async fn each_of_many_secrets_is_answered_in_its_place() {
+    let jeton = Jeton::start().await;
+    let owner = jeton.owner.secret.clone();
+    let mut asked: Vec<(String, Option<String>)> = Vec::new();
+    for at in 0..21 {
+        let body = json!({ "name": format!("token {at}"), "role": "reader" }).to_string();
+        let made = jeton.call(&owner, "POST", "/api/v2/tokens", Some(&body)).await.expect(201);
+        let (secret, id) = (made.string("token"), made.string("_id"));
+        let mut wrong = secret.clone().into_bytes();
+        wrong.swap(9 + at, 10 + at);
+        let wrong = String::from_utf8(wrong).unwrap();
+        let long = format!("{secret}{secret}");
+        match at % 3 {
+            0 => asked.push((wrong.clone(), (wrong == secret).then(|| id.clone()))),
+            1 => asked.push((long, None)),
+            _ => {}
+        }
+        asked.push((secret, Some(id)));
+    }
+    for count in [1, 2, 3, 8, asked.len()] {
+        let questions: Vec<_> =
+            asked[..count].iter().map(|(secret, _)| json!({ "secret": secret })).collect();
+        let body = json!(questions).to_string();
+        let told = jeton.call(&owner, "POST", "/verify", Some(&body)).await.expect(200).json();
+        for (answer, (secret, id)) in told.as_array().unwrap().iter().zip(&asked) {
+            assert_eq!(answer["token"].as_str(), id.as_deref(), "{secret}");
+        }
+    }
 }
 
 /// What a gateway reads in headers is what introspection says, each in its own place.

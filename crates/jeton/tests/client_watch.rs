@@ -126,9 +126,10 @@ fn each_change_is_a_line_that_says_what_and_who() {
     assert_eq!(lines(&printed, &named), expected.map(|line| format!("{line}{by}")));
     assert!(!printed.contains('\u{1b}'), "no colours but on a terminal: {printed}");
 
-    watch.signal(Signal::INT);
+    // Not SIGINT, which nobody hears who is started in the background of a shell.
+    watch.signal(Signal::TERM);
     let ended = watch.wait();
-    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended.status), Some(Signal::INT.as_raw()));
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended.status), Some(Signal::TERM.as_raw()));
     assert_eq!(ended.stderr.lines().count(), 1, "a signal ends it without a word: {ended:?}");
 }
 

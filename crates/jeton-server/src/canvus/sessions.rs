@@ -30,11 +30,11 @@ pub(super) async fn login(State(shared): State<Arc<Shared>>, request: Request) -
 }
 
 async fn logged_in(stranger: Stranger) -> Result<Response, Trouble> {
-    let Stranger { shared, peer, body, .. } = stranger;
+    let (origin, Stranger { shared, body, .. }) = (stranger.origin(), &stranger);
     let (service, gate) = (&shared.service, &shared.gate);
-    let (done, email) = match Credentials::read(&body)? {
+    let (done, email) = match Credentials::read(body)? {
         Credentials::Password { email, password } => {
-            gate.admit_password(service, peer, &email)?;
+            gate.admit_password(service, origin, &email)?;
             (service.login(&email, &password).await, Some(email))
         }
         Credentials::Token(token) => (service.login_with(&token).await, None),
@@ -45,7 +45,7 @@ async fn logged_in(stranger: Stranger) -> Result<Response, Trouble> {
             Ok(answer::json(&json!({ "token": secret.expose(), "user": user })))
         }
         Err(why @ (Trouble::BadSecret | Trouble::Refused(Refusal::WrongPassword))) => {
-            Err(gate.login_failed(service, peer, email.as_deref(), why))
+            Err(gate.login_failed(service, origin, email.as_deref(), why))
         }
         Err(trouble) => Err(trouble),
     }

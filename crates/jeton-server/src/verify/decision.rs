@@ -5,26 +5,23 @@
 
 use std::sync::Arc;
 
-use axum::http::HeaderMap;
 use jeton_service::{Requirement, Verdict, Verified};
 
-use super::asker::{Asker, client_of};
+use super::asker::Asker;
 use super::{Need, requirement};
 use crate::Shared;
 use crate::gate::{Prefers, presented};
-use crate::http::listen::Peer;
 use crate::http::query::Query;
 use crate::metrics::Surface;
+use crate::origin::Origin;
 use crate::trouble::Trouble;
 
 /// A request before a gateway.
 pub(super) struct Question<'a> {
     pub(super) surface: Surface,
     pub(super) asker: Asker,
-    /// Whoever is known to have sent it on, and whose word is taken on where it came from: failures are counted against that.
-    pub(super) peer: Peer,
-    /// The client's, with its secret among them.
-    pub(super) headers: &'a HeaderMap,
+    /// Whoever is known to have sent it on, and the client's headers, with its secret among them.
+    pub(super) origin: Origin<'a>,
     pub(super) method: &'a str,
     /// The path with its query, as the client sent it.
     pub(super) uri: &'a str,
@@ -53,24 +50,47 @@ pub(super) async fn decide(
     verified(shared, question, requirement).await.map(Some)
 }
 
-/// Whether words that only the gateway may say came with its client's query. Some gateways hand that on where the address
-/// in their configuration has no query of its own (Caddy does), and then the client would choose what it needs. They are
-/// not passed over: where the operator did write them, a client that sends the very same must not make them vanish.
-fn is_the_clients(query: Query<'_>, uri: &str) -> bool {
-    let Some((_, theirs)) = uri.split_once('?') else { return false };
-    let ours = ["action", "resource", "on_limit"];
-    ours.into_iter().any(|name| Query::from_text(theirs).has(name)) && query.text().contains(theirs)
-}
+/// What a gateway may say in the address that it asks at.
+const WORDS: [&str; 3] = ["action", "resource", "on_limit"];
 
 const THE_CLIENTS: &str = "the gateway hands its client's query on to this server: write its address with a query of its \
                            own, or end it with ?";
 
+/// Insists that the query of the address means something, and one thing only.
+///
+/// Some gateways hand their client's query on where the address in their configuration has none of its own (Caddy does), and
+/// then the client would choose what it needs. Its words are not passed over: where the operator did write them, a client
+/// that sends the very same must not make them vanish. What else the client says is nothing to us; what else the operator
+/// says is a mistake, and one that lets too much through.
+fn check(query: Query<'_>, uri: &str) -> Result<(), Trouble> {
+    let theirs = uri.split_once('?').map_or("", |(_, theirs)| theirs);
+    let is_handed_on = !theirs.is_empty() && query.text().contains(theirs);
+    if is_handed_on && WORDS.into_iter().any(|name| Query::from_text(theirs).has(name)) {
+        return Err(Trouble::invalid(THE_CLIENTS));
+    }
+    let mut said = [0; WORDS.len()];
+    for (name, _) in query.pairs() {
+        match WORDS.iter().position(|word| *word == name) {
+            Some(at) => said[at] += 1,
+            None if is_handed_on => {}
+            None => {
+                let words = WORDS.join(", ");
+                return Err(Trouble::invalid(format!(
+                    "the query of this address may hold {words}, and nothing else"
+                )));
+            }
+        }
+    }
+    match WORDS.iter().zip(said).find(|(_, times)| *times > 1) {
+        Some((word, _)) => Err(Trouble::invalid(format!("the query of this address may hold {word} once"))),
+        None => Ok(()),
+    }
+}
+
 /// What the request needs: as the gateway's own address says, or else the route map.
 fn need(shared: &Shared, question: &Question<'_>) -> Result<Need, Trouble> {
     let Question { method, uri, query, .. } = *question;
-    if is_the_clients(query, uri) {
-        return Err(Trouble::invalid(THE_CLIENTS));
-    }
+    check(query, uri)?;
     match (query.first("action"), query.first("resource")) {
         (Some(action), Some(resource)) => {
             Ok(Need::Permission { action: action.into_owned(), resource: resource.into_owned() })
@@ -87,11 +107,8 @@ async fn verified(
     question: &Question<'_>,
     requirement: Option<Requirement<'_>>,
 ) -> Result<Verified, Trouble> {
-    let failed = |trouble| {
-        let client = client_of(shared, question.headers, question.peer);
-        shared.gate.failed(&shared.service, client, trouble)
-    };
-    let Some(secret) = presented(question.headers, Prefers::Authorization) else {
+    let failed = |trouble| shared.gate.failed(&shared.service, question.origin, trouble);
+    let Some(secret) = presented(question.origin.headers, Prefers::Neither) else {
         return Err(failed(Trouble::NoSecret));
     };
     let session = match &question.asker {

@@ -10,8 +10,8 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::header::{CACHE_CONTROL, VARY};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use jeton_service::Verified;
 use serde_json::json;
@@ -20,64 +20,91 @@ use super::asker::Asker;
 use super::decision::{Question, decide};
 use super::{NO_STORE, headers};
 use crate::Shared;
-use crate::http::listen::Peer;
 use crate::http::query::Query;
 use crate::metrics::Surface;
 use crate::operations::{challenge, problem, retry_after, tell};
+use crate::origin::Origin;
 use crate::trouble::Trouble;
 
-const ORIGINAL_METHOD: [HeaderName; 1] = [HeaderName::from_static("x-original-method")];
-/// nginx has no name of its own for it; the second one is that of its ingress for Kubernetes.
-const ORIGINAL_URI: [HeaderName; 2] =
-    [HeaderName::from_static("x-original-uri"), HeaderName::from_static("x-original-url")];
-const FORWARDED_METHOD: [HeaderName; 1] = [HeaderName::from_static("x-forwarded-method")];
-const FORWARDED_URI: [HeaderName; 1] = [HeaderName::from_static("x-forwarded-uri")];
+const ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
+const ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
+/// As nginx' ingress for Kubernetes says it: with the scheme and the host.
+const ORIGINAL_URL: HeaderName = HeaderName::from_static("x-original-url");
+const FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
+const FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
+
+/// What an answer depends on besides the address that was asked, for whoever keeps it (RFC 9110, section 12.5.5).
+const DEPENDS_ON: HeaderValue = HeaderValue::from_static(
+    "authorization, private-token, x-original-method, x-original-uri, x-original-url, x-forwarded-method, \
+     x-forwarded-uri, x-jeton-credential",
+);
 
 /// Where Envoy's requests stand.
 const EXT_AUTHZ: &str = "/ext-authz";
 
+const BOTH: &str = "there are both X-Original-URI and X-Original-URL: the gateway sets one of them, and has to remove the \
+                    other, which is its client's";
+
 pub(crate) async fn x_original(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let (asked, query) = (Asked::of(&request), Query::of(request.uri()));
-    asked.answer(&shared, asked.first(&ORIGINAL_METHOD), asked.first(&ORIGINAL_URI), query).await
+    let asked = Asked::of(&request, Query::of(request.uri()));
+    let uri = asked.original_uri();
+    asked.answer(&shared, Surface::Forward, asked.text(&ORIGINAL_METHOD), uri).await
 }
 
 pub(crate) async fn x_forwarded(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let (asked, query) = (Asked::of(&request), Query::of(request.uri()));
-    asked.answer(&shared, asked.first(&FORWARDED_METHOD), asked.first(&FORWARDED_URI), query).await
+    let asked = Asked::of(&request, Query::of(request.uri()));
+    let uri = Ok(asked.text(&FORWARDED_URI));
+    asked.answer(&shared, Surface::Forward, asked.text(&FORWARDED_METHOD), uri).await
 }
 
 /// The client's own request line, behind a prefix. Its query is the client's too, and says nothing of what is needed.
 pub(crate) async fn ext_authz(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let path = request.uri().path_and_query().map_or("", |path| path.as_str());
     let uri = path.strip_prefix(EXT_AUTHZ).unwrap_or_default();
-    Asked::of(&request).answer(&shared, request.method().as_str(), uri, Query::from_text("")).await
+    let asked = Asked::of(&request, Query::from_text(""));
+    asked.answer(&shared, Surface::ExtAuthz, request.method().as_str(), Ok(uri)).await
 }
 
-/// Who asks, and with which headers.
+/// Who asks, with which headers, and what the address that they ask at says.
 #[derive(Clone, Copy)]
 struct Asked<'r> {
-    peer: Peer,
-    headers: &'r HeaderMap,
+    origin: Origin<'r>,
+    query: Query<'r>,
 }
 
 impl<'r> Asked<'r> {
-    fn of(request: &'r Request) -> Self {
-        Self { peer: Peer::of(request.extensions()), headers: request.headers() }
+    fn of(request: &'r Request, query: Query<'r>) -> Self {
+        Self { origin: Origin::of(request), query }
     }
 
-    /// The first of several headers that is there, as text.
-    fn first(self, names: &[HeaderName]) -> &'r str {
-        let found = names.iter().find_map(|name| self.headers.get(name));
+    /// A header as text, which is empty where it is not there.
+    fn text(self, name: &HeaderName) -> &'r str {
+        let found = self.origin.headers.get(name);
         found.and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    async fn answer(self, shared: &Arc<Shared>, method: &str, uri: &str, query: Query<'_>) -> Response {
-        let Self { peer, headers } = self;
+    /// From whichever of two headers the gateway sets. Where both came it is not known which one that was.
+    fn original_uri(self) -> Result<&'r str, Trouble> {
+        let is_there = |name: &HeaderName| !self.text(name).is_empty();
+        match (is_there(&ORIGINAL_URI), is_there(&ORIGINAL_URL)) {
+            (true, true) => Err(Trouble::invalid(BOTH)),
+            (false, true) => Ok(from_the_path(self.text(&ORIGINAL_URL))),
+            _ => Ok(self.text(&ORIGINAL_URI)),
+        }
+    }
+
+    async fn answer(
+        self,
+        shared: &Arc<Shared>,
+        surface: Surface,
+        method: &str,
+        uri: Result<&str, Trouble>,
+    ) -> Response {
+        let Self { origin, query } = self;
         let outcome = async {
-            let asker = Asker::gateway(shared, headers, peer).await?;
+            let asker = Asker::gateway(shared, origin).await?;
             on_limit(query)?;
-            let surface = Surface::Forward;
-            decide(shared, &Question { surface, asker, peer, headers, method, uri, query }).await
+            decide(shared, &Question { surface, asker, origin, method, uri: uri?, query }).await
         };
         match outcome.await {
             Ok(verified) => good(shared, verified.as_ref()),
@@ -86,12 +113,19 @@ impl<'r> Asked<'r> {
     }
 }
 
+/// An address from its path on.
+fn from_the_path(url: &str) -> &str {
+    let Some((_, rest)) = url.split_once("://") else { return url };
+    rest.find(['/', '?']).map_or("/", |path| &rest[path..])
+}
+
 fn good(shared: &Shared, verified: Option<&Verified>) -> Response {
     let mut response = Response::default();
     *response.headers_mut() = headers::of(verified);
     if let Some(seconds) = cacheable_for(shared, verified) {
         let cache = HeaderValue::from_str(&format!("private, max-age={seconds}")).unwrap_or(NO_STORE);
         response.headers_mut().insert(CACHE_CONTROL, cache);
+        response.headers_mut().insert(VARY, DEPENDS_ON);
     }
     response
 }

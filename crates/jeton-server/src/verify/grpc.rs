@@ -35,6 +35,7 @@ use crate::http::listen::Peer;
 use crate::http::query::Query;
 use crate::metrics::Surface;
 use crate::operations::tell;
+use crate::origin::Origin;
 use crate::trouble::Trouble;
 
 /// How the names of all headers begin that say who asks.
@@ -103,15 +104,14 @@ impl Checker {
         attributes: &AttributeContext,
     ) -> Result<(Option<Verified>, Vec<String>), Trouble> {
         let Self(shared) = self;
-        let asker = Asker::gateway(shared, metadata, peer).await?;
+        let asker = Asker::gateway(shared, Origin { peer, headers: metadata }).await?;
         let nothing = HttpRequest::default();
         let asked = attributes.request.as_ref().and_then(|request| request.http.as_ref()).unwrap_or(&nothing);
         let headers = headers_of(asked);
         let question = Question {
             surface: Surface::ExtAuthz,
             asker,
-            peer: source_of(attributes).unwrap_or(peer),
-            headers: &headers,
+            origin: Origin { peer: source_of(attributes).unwrap_or(peer), headers: &headers },
             method: &asked.method,
             uri: &asked.path,
             query: Query::from_text(""),

@@ -9,9 +9,8 @@ use axum::http::header::HOST;
 use axum::http::uri::Authority;
 use jeton_core::secret::MIN_FOREIGN;
 
-use super::asker::is_trusted;
 use crate::Shared;
-use crate::http::listen::Peer;
+use crate::origin::Origin;
 
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -21,8 +20,7 @@ const LONGEST: usize = 253 + 6;
 
 /// The scheme and host that were asked, without a slash at the end: `https://jeton.example.com`.
 pub(super) fn of(shared: &Arc<Shared>, request: &Request) -> String {
-    let peer = Peer::of(request.extensions());
-    let trusted = is_trusted(shared, peer);
+    let trusted = Origin::of(request).is_trusted(&shared.settings.verify);
     // Of several the first: the gateway that the client spoke to. Nobody but the client itself could have written it, and
     // nobody but the client gets this answer.
     let header = |name: &HeaderName| {

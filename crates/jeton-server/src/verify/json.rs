@@ -55,7 +55,10 @@ async fn answers(ask: &Ask) -> Result<Response, Trouble> {
         )));
     }
     let secrets: Vec<&str> = questions.iter().map(|question| &*question.secret).collect();
-    let presented = ask.service().present_all(&secrets);
+    let presented = match secrets[..] {
+        [alone] => vec![ask.service().present(alone)],
+        _ => ask.service().present_all(&secrets),
+    };
     ask.shared.seek(&presented).await?;
     let mut text = Vec::with_capacity(LENGTH * questions.len());
     let mut json = Json::onto(&mut text);

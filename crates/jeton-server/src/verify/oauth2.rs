@@ -96,10 +96,11 @@ pub(crate) async fn revoke(State(shared): State<Arc<Shared>>, request: Request) 
 pub(crate) async fn metadata(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let base = issuer::of(&shared, &request);
     let methods = ["client_secret_basic", "client_secret_post"];
+    // RFC 8414, section 2: a type of access token is a method of introspection too.
     let document = json!({
         "issuer": base,
         "introspection_endpoint": format!("{base}/oauth2/introspect"),
-        "introspection_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_methods_supported": [methods[0], methods[1], "Bearer"],
         "revocation_endpoint": format!("{base}/oauth2/revoke"),
         "revocation_endpoint_auth_methods_supported": ["none", methods[0], methods[1]],
         "response_types_supported": [],
@@ -209,11 +210,11 @@ fn password(encoded: &str) -> Option<Zeroizing<String>> {
 }
 
 async fn asker(stranger: &Stranger, in_form: Option<Zeroizing<String>>) -> Result<(Session, Way), Answer> {
-    let Stranger { shared, peer, headers, .. } = stranger;
+    let Stranger { shared, headers, .. } = stranger;
     let credential = credential(headers, in_form)?;
     let way = credential.as_ref().map_or(Way::Bearer, |credential| credential.way);
     let presented = credential.as_ref().map(|credential| credential.secret.as_str());
-    match shared.gate.identify(&shared.service, presented, *peer).await {
+    match shared.gate.identify(&shared.service, presented, stranger.origin()).await {
         Ok(session) => Ok((session, way)),
         Err(Trouble::NoSecret | Trouble::BadSecret) if way != Way::Bearer => Err(Answer::client(way)),
         Err(trouble) => Err(Answer::of(trouble, way)),

@@ -109,6 +109,14 @@ struct Route {
     need: Template,
 }
 
+impl Route {
+    /// Whether nothing comes to a later route with the same path.
+    fn hides(&self, later: &Self) -> bool {
+        self.methods.is_empty()
+            || (!later.methods.is_empty() && later.methods.iter().all(|method| self.methods.contains(method)))
+    }
+}
+
 enum Template {
     Nothing,
     Token,
@@ -134,7 +142,16 @@ impl RouteMap {
                 .read()
                 .map_err(|what| BadRouteMap(format!("route {number}: {what}", number = at + 1)))?;
             match by_path.iter_mut().find(|(known, _)| *known == path) {
-                Some((_, routes)) => routes.push(route),
+                Some((_, routes)) => {
+                    if routes.iter().any(|earlier| earlier.hides(&route)) {
+                        let number = at + 1;
+                        return Err(BadRouteMap(format!(
+                            "route {number}: an earlier route has the path {path} and all of these methods, so it is never \
+                             reached"
+                        )));
+                    }
+                    routes.push(route);
+                }
                 None => by_path.push((path, vec![route])),
             }
         }
@@ -186,9 +203,21 @@ impl Entry {
         if self.path.contains('%') {
             return Err(format!("the path {} is percent-encoded: write it plainly", self.path));
         }
+        if never_comes(&self.path) {
+            return Err(format!(
+                "no request has the path {}: queries and fragments are no part of it, and what could be read in two ways \
+                 is denied before a route is looked for",
+                self.path
+            ));
+        }
         let methods = match self.method {
             None => Vec::new(),
             Some(Methods::One(method)) => vec![method],
+            Some(Methods::Several(none)) if none.is_empty() => {
+                return Err(
+                    "there is no method in the list: leave `method` out where every one is meant".to_owned()
+                );
+            }
             Some(Methods::Several(methods)) => methods,
         };
         let good = |method: &String| {
@@ -201,6 +230,9 @@ impl Entry {
             (true, None, None) => Template::Nothing,
             (true, ..) => return Err("what is open needs neither an action nor a resource".to_owned()),
             (false, None, None) => Template::Token,
+            (false, Some(action), Some(_)) if action.is_empty() => {
+                return Err("the action is empty".to_owned());
+            }
             (false, Some(action), Some(resource)) => {
                 Template::Permission { action, resource: template(&resource, &self.path)? }
             }
@@ -253,6 +285,15 @@ fn filled<'a>(parts: &[Part], captured: impl Fn(&str) -> Option<&'a str>) -> Opt
         }
     }
     Some(resource)
+}
+
+/// Whether a pattern is one that no path fits which gets so far.
+fn never_comes(pattern: &str) -> bool {
+    let dots = |segment: &str| matches!(segment, "." | "..");
+    pattern.contains("//")
+        || pattern.contains(['\\', ';', '?', '#'])
+        || pattern.split('/').any(dots)
+        || pattern.contains(char::is_control)
 }
 
 /// The path, decoded; `None` if two servers could read it in two ways.

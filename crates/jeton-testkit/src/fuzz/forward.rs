@@ -118,13 +118,30 @@ fn expected(world: &World, mount: usize, peer: Peer, request: &Request<Body>) ->
         let credential = headers.get("x-jeton-credential")?.to_str().ok()?;
         may_ask(&world.session(credential)?).then_some(())?;
     }
+    let both = ["x-original-uri", "x-original-url"].map(|name| first(headers, &[name]));
+    if mount == 0 && both.iter().all(|uri| !uri.is_empty()) {
+        return None;
+    }
     let (method, uri, query) = if let Some((_, methods, uris)) = FAMILIES.get(mount) {
-        (first(headers, methods), first(headers, uris), request.uri().query())
+        // An address with a scheme goes on at the path.
+        let (uri, url) = (first(headers, uris), mount == 0 && both[0].is_empty());
+        let path = uri.split_once("://").filter(|_| url).map(|(_, rest)| {
+            let host: usize =
+                rest.chars().take_while(|letter| !"/?".contains(*letter)).map(char::len_utf8).sum();
+            if rest[host..].is_empty() { "/".to_owned() } else { rest[host..].to_owned() }
+        });
+        (first(headers, methods), path.unwrap_or(uri), request.uri().query())
     } else {
         let all = request.uri().path_and_query().unwrap().as_str();
         (request.method().to_string(), all["/ext-authz".len()..].to_owned(), None)
     };
-    let query = pairs(query.unwrap_or_default());
+    let (text, query) = (query.unwrap_or_default(), pairs(query.unwrap_or_default()));
+    let theirs = uri.split_once('?').map_or("", |(_, theirs)| theirs);
+    let ours = |name: &String| ["action", "resource", "on_limit"].contains(&name.as_str());
+    let known = query.keys().all(ours) || (!theirs.is_empty() && text.contains(theirs));
+    if !known || query.iter().any(|(name, all)| ours(name) && all.len() > 1) {
+        return None;
+    }
     let value = |name: &str| query.get(name).map(|all| all[0].clone());
     if value("on_limit").is_some_and(|status| !["401", "403", "429"].contains(&&*status)) {
         return None;
@@ -145,7 +162,16 @@ pub(super) fn let_through(world: &World, need: Need, headers: &HeaderMap) -> Opt
     let value = |name: &str| in_header(headers.get(name).map(HeaderValue::as_bytes));
     let private =
         headers.get("private-token").map(|value| value.to_str().unwrap_or("\u{fffd}").trim().to_owned());
-    let secret = if headers.contains_key("authorization") { value("authorization") } else { private };
+    let authorization = value("authorization");
+    let private = private.filter(|secret| !secret.is_empty());
+    let is_one = |name: &str| headers.get_all(name).iter().all(|value| Some(value) == headers.get(name));
+    if !is_one("authorization") || !is_one("private-token") {
+        return None;
+    }
+    let secret = match (authorization, private) {
+        (Some(one), Some(other)) if one != other => return None,
+        (one, other) => one.or(other),
+    };
     let session = world.session(&secret?)?;
     let permitted = match need {
         Need::Token => true,
