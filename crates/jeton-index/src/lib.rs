@@ -12,6 +12,79 @@
 //! | [`roster`] | which tokens an account or a member has, in order, at any offset |
 //! | [`verdict`] | whether a secret is good, and whether it may do what is asked of it |
 //! | [`image`] | a canonical picture of it all, by which two indexes are compared |
+//!
+//! # In a program of your own
+//!
+//! What was presented is looked at in three steps, each of which is cheaper than the next and ends most of what is no secret:
+//! format and checksum, the keyed digest, the index.
+//!
+//! ```
+//! use jeton_core::authority::Authority;
+//! use jeton_core::caller::Rights;
+//! use jeton_core::change::Revision;
+//! use jeton_core::credential::Credential;
+//! use jeton_core::digest::ServerKey;
+//! use jeton_core::id::{AccountId, MemberId, TokenId};
+//! use jeton_core::member::{Member, Standing};
+//! use jeton_core::policy::Resource;
+//! use jeton_core::role::BaseRole;
+//! use jeton_core::secret::SecretFormat;
+//! use jeton_core::snapshot::Record;
+//! use jeton_core::timestamp::Timestamp;
+//! use jeton_core::token::{ApiVersion, Scope, TokenKind};
+//! use jeton_index::Index;
+//! use jeton_index::verdict::{Requirement, Verdict};
+//!
+//! let format = SecretFormat::new("acme").expect("2 to 12 letters or digits");
+//! let key = ServerKey::new([7; 32].into());
+//! let secret = format.generate(TokenKind::Service, &[1; 48]);
+//!
+//! // As they come from a store: members before the tokens that they made.
+//! let member = Member {
+//!     id: MemberId::from_bytes([1; 12]),
+//!     account: AccountId::from_bytes([2; 12]),
+//!     number: 1000,
+//!     email: "ada@example.com".to_owned(),
+//!     name: String::new(),
+//!     family_name: String::new(),
+//!     role: BaseRole::Owner,
+//!     custom_roles: Vec::new(),
+//!     standing: Standing::Active,
+//!     password: None,
+//!     created_at: Timestamp::from_millis(0),
+//!     revision: Revision::ZERO,
+//! };
+//! let credential = Credential {
+//!     id: TokenId::from_bytes([3; 12]),
+//!     account: member.account,
+//!     owner: member.id,
+//!     rights: Rights {
+//!         kind: TokenKind::Service,
+//!         scope: Scope::Base(BaseRole::Reader),
+//!         ceiling: Authority::default(),
+//!         api_version: ApiVersion::LATEST,
+//!     },
+//!     expires_at: Some(Timestamp::from_millis(1_000)),
+//!     digest: key.digest(secret.expose()),
+//!     retiring: None,
+//!     revision: Revision::ZERO,
+//! };
+//! let mut index = Index::with_capacity(1);
+//! index.load([Record::Member(member), Record::Credential(credential)]);
+//! index.built(Revision::ZERO);
+//!
+//! let verify = |presented: &str, action: &str, now: i64| {
+//!     let resource = Resource::parse("proj/web").expect("a resource");
+//!     let requirement = Some(Requirement { action, resource });
+//!     format.recognize(presented).map_err(|malformed| format!("{malformed:?}"))?;
+//!     let verdict = index.decide(&key.digest(presented), requirement, Timestamp::from_millis(now));
+//!     verdict.map_err(|dead| format!("{dead:?}"))
+//! };
+//! assert!(matches!(verify(secret.expose(), "viewProject", 999), Ok(Verdict::Allowed(_))));
+//! assert!(matches!(verify(secret.expose(), "updateProject", 999), Ok(Verdict::Forbidden(_))));
+//! assert_eq!(verify(secret.expose(), "viewProject", 1_000).unwrap_err(), "Expired");
+//! assert!(verify("nothing of the kind", "viewProject", 999).is_err());
+//! ```
 
 mod credentials;
 pub mod directory;

@@ -8,10 +8,13 @@ use std::time::Duration;
 
 use jeton_core::limits::Limits;
 use jeton_core::member::Standing;
+use jeton_core::policy::Resource;
 use jeton_core::role::BaseRole;
+use jeton_core::rule::Mint;
 use jeton_server::Settings;
 use jeton_server::verify::{RouteMap, VerifySettings};
 use jeton_service::ports::Clock as _;
+use jeton_service::{Requirement, Verdict};
 use jeton_testkit::envoy::{check_request, status_of};
 use jeton_testkit::{Jeton, Person};
 use serde_json::{Value, json};
@@ -306,7 +309,26 @@ impl World {
     ) -> Vec<(&'static str, Decision)> {
         let mut all = self.by_gateways(secret, need).await;
         all.extend(self.by_services(secret, need).await);
+        all.push(("the index itself", self.in_process(secret, need)));
         all
+    }
+
+    /// As a program decides that has the index in it.
+    fn in_process(&self, secret: &str, need: Option<(&str, &str, &str)>) -> Decision {
+        let service = &self.jeton.service;
+        let Mint { format, key } = service.mint();
+        let requirement = need.map(|(_, action, resource)| {
+            let resource = Resource::parse(resource).unwrap();
+            Requirement { action, resource }
+        });
+        if format.recognize(secret).is_err() {
+            return Inactive;
+        }
+        match service.index().decide(&key.digest(secret), requirement, self.jeton.clock.now()) {
+            Ok(Verdict::Allowed(_)) => Allowed,
+            Ok(Verdict::Forbidden(_)) => Forbidden,
+            Ok(Verdict::Inactive) | Err(_) => Inactive,
+        }
     }
 
     async fn by_gateways(
