@@ -77,15 +77,17 @@ impl<'r> Asked<'r> {
         Self { origin: Origin::of(request), query }
     }
 
-    /// A header as text, which is empty where it is not there.
+    /// A header as text, which is empty where it is not there, and where it is there with several values: a gateway that adds
+    /// its own to its client's would leave it open which one that is.
     fn text(self, name: &HeaderName) -> &'r str {
-        let found = self.origin.headers.get(name);
-        found.and_then(|value| value.to_str().ok()).unwrap_or_default()
+        let mut values = self.origin.headers.get_all(name).into_iter();
+        let first = values.next().filter(|first| values.all(|other| other == first));
+        first.and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// From whichever of two headers the gateway sets. Where both came it is not known which one that was.
     fn original_uri(self) -> Result<&'r str, Trouble> {
-        let is_there = |name: &HeaderName| !self.text(name).is_empty();
+        let is_there = |name: &HeaderName| self.origin.headers.get_all(name).iter().any(|it| !it.is_empty());
         match (is_there(&ORIGINAL_URI), is_there(&ORIGINAL_URL)) {
             (true, true) => Err(Trouble::invalid(BOTH)),
             (false, true) => Ok(from_the_path(self.text(&ORIGINAL_URL))),

@@ -118,19 +118,21 @@ fn expected(world: &World, mount: usize, peer: Peer, request: &Request<Body>) ->
         let credential = headers.get("x-jeton-credential")?.to_str().ok()?;
         may_ask(&world.session(credential)?).then_some(())?;
     }
-    let both = ["x-original-uri", "x-original-url"].map(|name| first(headers, &[name]));
-    if mount == 0 && both.iter().all(|uri| !uri.is_empty()) {
+    let says = |name: &str| headers.get_all(name).iter().any(|value| !value.is_empty());
+    let both = ["x-original-uri", "x-original-url"].map(says);
+    if mount == 0 && both == [true, true] {
         return None;
     }
     let (method, uri, query) = if let Some((_, methods, uris)) = FAMILIES.get(mount) {
         // An address with a scheme goes on at the path.
-        let (uri, url) = (first(headers, uris), mount == 0 && both[0].is_empty());
+        let url = mount == 0 && both[1];
+        let uri = only(headers, uris[usize::from(url)]);
         let path = uri.split_once("://").filter(|_| url).map(|(_, rest)| {
             let host: usize =
                 rest.chars().take_while(|letter| !"/?".contains(*letter)).map(char::len_utf8).sum();
             if rest[host..].is_empty() { "/".to_owned() } else { rest[host..].to_owned() }
         });
-        (first(headers, methods), path.unwrap_or(uri), request.uri().query())
+        (only(headers, methods[0]), path.unwrap_or(uri), request.uri().query())
     } else {
         let all = request.uri().path_and_query().unwrap().as_str();
         (request.method().to_string(), all["/ext-authz".len()..].to_owned(), None)
@@ -181,7 +183,10 @@ pub(super) fn let_through(world: &World, need: Need, headers: &HeaderMap) -> Opt
     permitted.then(|| session.caller().token.to_string())
 }
 
-fn first(headers: &HeaderMap, names: &[&str]) -> String {
-    let found = names.iter().find_map(|name| headers.get(*name));
+/// Nothing where there are several that differ.
+fn only(headers: &HeaderMap, name: &str) -> String {
+    let values: Vec<_> = headers.get_all(name).iter().collect();
+    let is_one = values.windows(2).all(|two| two[0] == two[1]);
+    let found = values.first().filter(|_| is_one);
     found.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
 }
