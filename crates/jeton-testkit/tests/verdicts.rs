@@ -742,6 +742,22 @@ async fn of_several_secrets_that_differ_none_is_good() {
     }
 }
 
+/// RFC 9111, section 4.1: who keeps an answer gives it to nobody whose question would have had another.
+#[tokio::test]
+async fn an_answer_that_may_be_kept_says_what_it_depends_on() {
+    for (seconds, cache, varies) in [(0, "no-store", false), (60, "private, max-age=60", true)] {
+        let verify = VerifySettings { max_age: Duration::from_secs(seconds), ..VerifySettings::default() };
+        let jeton = Jeton::with(Settings { verify, ..Settings::default() }, Limits::default()).await;
+        let owner = [("authorization", jeton.owner.secret.as_str())];
+        let reply = jeton.send("GET", "/verify/x-forwarded", &owner, "").await.expect(200);
+        assert_eq!(reply.header("cache-control"), Some(cache));
+        let vary = reply.header("vary").unwrap_or_default();
+        for header in ["authorization", "private-token", "x-forwarded-method", "x-forwarded-uri"] {
+            assert_eq!(vary.split(", ").any(|name| name == header), varies, "{vary}");
+        }
+    }
+}
+
 /// Envoy asks with the method of its client, which need be none that a standard knows.
 #[tokio::test]
 async fn any_method_is_asked_about() {
