@@ -89,19 +89,22 @@ impl Key {
         let mut digests = vec![[0; 32]; secrets.len()];
         let (short, long): (Vec<usize>, Vec<usize>) =
             (0..secrets.len()).partition(|at| secrets[*at].as_ref().len() <= ONE_BLOCK);
-        let groups = short.chunks(SIDE_BY_SIDE);
-        for group in groups {
+        let mut alone = long;
+        for group in short.chunks(SIDE_BY_SIDE) {
+            if group.len() < WORTH_IT {
+                alone.extend(group);
+                continue;
+            }
             let mut blocks = [[0; 64]; SIDE_BY_SIDE];
             for (block, at) in blocks.iter_mut().zip(group) {
-                *block = only_block(secrets[*at].as_ref());
+                [*block, _] = last_blocks(secrets[*at].as_ref(), 0);
             }
-            let together = Some(group).filter(|group| group.len() >= WORTH_IT);
-            let together = together.and_then(|_| vectors::digests(self, &blocks));
-            for (place, at) in group.iter().enumerate() {
-                digests[*at] = together.map_or_else(|| self.digest(secrets[*at].as_ref()), |all| all[place]);
+            match vectors::digests(self, &blocks) {
+                Some(together) => group.iter().zip(together).for_each(|(at, digest)| digests[*at] = digest),
+                None => alone.extend(group),
             }
         }
-        for at in long {
+        for at in alone {
             digests[at] = self.digest(secrets[at].as_ref());
         }
         digests
@@ -113,27 +116,21 @@ fn hash(before: &State, message: &[u8], bytes_before: usize) -> [u8; 32] {
     let mut state = *before;
     let (whole, rest) = message.as_chunks();
     compress256(&mut state, whole);
-    let mut last = [[0; 64]; 2];
-    let blocks = if rest.len() <= ONE_BLOCK { 1 } else { 2 };
-    last[0][..rest.len()].copy_from_slice(rest);
-    last[0][rest.len()] = MARK;
-    last[blocks - 1][56..].copy_from_slice(&bits(bytes_before + message.len()));
-    compress256(&mut state, &last[..blocks]);
+    let last = last_blocks(rest, bytes_before + message.len() - rest.len());
+    let needed = if rest.len() <= ONE_BLOCK { 1 } else { 2 };
+    compress256(&mut state, &last[..needed]);
     bytes(&state)
 }
 
-/// A message that fits into one block with its end.
-fn only_block(message: &[u8]) -> Block {
-    let mut block = [0; 64];
-    block[..message.len()].copy_from_slice(message);
-    block[message.len()] = MARK;
-    block[56..].copy_from_slice(&bits(message.len()));
-    block
-}
-
-/// What ends every message, after [`MARK`]: its length.
-fn bits(bytes: usize) -> [u8; 8] {
-    (8 * bytes as u64).to_be_bytes()
+/// How a message ends that has fewer bytes left than a block, after so many others: with these, a mark, and its length in bits.
+/// The second block is needed where more than [`ONE_BLOCK`] are left.
+fn last_blocks(rest: &[u8], bytes_before: usize) -> [Block; 2] {
+    let mut blocks = [[0; 64]; 2];
+    blocks[0][..rest.len()].copy_from_slice(rest);
+    blocks[0][rest.len()] = MARK;
+    let end = usize::from(rest.len() > ONE_BLOCK);
+    blocks[end][56..].copy_from_slice(&(8 * (bytes_before + rest.len()) as u64).to_be_bytes());
+    blocks
 }
 
 /// The digest that a state is after the last block.
@@ -192,7 +189,7 @@ mod tests {
             key in any::<[u8; 32]>(),
             secrets in prop::array::uniform8(prop::collection::vec(any::<u8>(), 0..=ONE_BLOCK)),
         ) {
-            let blocks = secrets.each_ref().map(|secret| only_block(secret));
+            let blocks = secrets.each_ref().map(|secret| last_blocks(secret, 0)[0]);
             let digests = vectors::digests(&Key::new(&key), &blocks);
             prop_assert_eq!(digests.is_some(), is_x86_feature_detected!("avx2"));
             let expected = secrets.map(|secret| digest(&key, &secret));

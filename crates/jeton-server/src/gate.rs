@@ -170,9 +170,8 @@ const UNREADABLE: &str = "\u{fffd}";
 /// name has no letter case.
 pub(crate) fn presented(headers: &HeaderMap, prefers: Prefers) -> Option<&str> {
     let first = |name: HeaderName| {
-        let mut values = headers.get_all(name).into_iter();
-        let first = values.next()?;
-        let is_it = prefers != Prefers::Neither || values.all(|other| other == first);
+        let first = headers.get(&name)?;
+        let is_it = prefers != Prefers::Neither || !contradicts_itself(headers, &name);
         Some(first.to_str().ok().filter(|_| is_it).unwrap_or(UNREADABLE))
     };
     let some = |secret: &&str| !secret.is_empty();
@@ -187,6 +186,12 @@ pub(crate) fn presented(headers: &HeaderMap, prefers: Prefers) -> Option<&str> {
         },
     }
     .filter(some)
+}
+
+/// Whether a header has several values that differ.
+pub(crate) fn contradicts_itself(headers: &HeaderMap, name: &HeaderName) -> bool {
+    let mut values = headers.get_all(name).into_iter();
+    values.next().is_some_and(|first| values.any(|other| other != first))
 }
 
 fn unwrapped(value: &str) -> &str {

@@ -88,12 +88,12 @@ impl Service {
         let (Verdict::Allowed(verified) | Verdict::Forbidden(verified)) = &verdict else {
             return Ok(verdict);
         };
-        if matches!(verdict, Verdict::Forbidden(_)) {
-            tracing::debug!(token = %verified.token, "a good token may not do what is asked of it");
-        }
         // Accounts are walls: to whoever asks from another one, there is no such token.
         if asker.is_some_and(|asker| asker.caller().account != verified.member.account) {
             return Ok(Verdict::Inactive);
+        }
+        if matches!(verdict, Verdict::Forbidden(_)) {
+            tracing::debug!(token = %verified.token, "a good token may not do what is asked of it");
         }
         self.inner.last_used.note(verified.token, verified.kind, verified.member.id, now);
         Ok(verdict)

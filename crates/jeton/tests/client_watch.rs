@@ -8,7 +8,7 @@ use std::process::Command;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use support::responder::Responder;
-use support::{Reply, Running, Server, curl, jeton, owner_token, run, serve, serve_at};
+use support::{Reply, Running, Server, curl, hearing_ctrl_c, jeton, owner_token, run, serve, serve_at};
 use tempfile::{TempDir, tempdir};
 
 /// A server, and its owner's secret.
@@ -39,7 +39,7 @@ impl World {
 
     /// Watches as the owner, and has begun.
     fn watching(&self, flags: &str) -> Running {
-        let mut watch = Running::start(&mut self.watch(&self.owner, flags));
+        let mut watch = Running::start(&mut hearing_ctrl_c(&self.watch(&self.owner, flags)));
         watch.logged("following ");
         watch
     }
@@ -126,10 +126,9 @@ fn each_change_is_a_line_that_says_what_and_who() {
     assert_eq!(lines(&printed, &named), expected.map(|line| format!("{line}{by}")));
     assert!(!printed.contains('\u{1b}'), "no colours but on a terminal: {printed}");
 
-    // Not SIGINT, which nobody hears who is started in the background of a shell.
-    watch.signal(Signal::TERM);
+    watch.signal(Signal::INT);
     let ended = watch.wait();
-    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended.status), Some(Signal::TERM.as_raw()));
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended.status), Some(Signal::INT.as_raw()));
     assert_eq!(ended.stderr.lines().count(), 1, "a signal ends it without a word: {ended:?}");
 }
 

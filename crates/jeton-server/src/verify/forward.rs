@@ -20,6 +20,7 @@ use super::asker::Asker;
 use super::decision::{Question, decide};
 use super::{NO_STORE, headers};
 use crate::Shared;
+use crate::gate::contradicts_itself;
 use crate::http::query::Query;
 use crate::metrics::Surface;
 use crate::operations::{challenge, problem, retry_after, tell};
@@ -80,9 +81,9 @@ impl<'r> Asked<'r> {
     /// A header as text, which is empty where it is not there, and where it is there with several values: a gateway that adds
     /// its own to its client's would leave it open which one that is.
     fn text(self, name: &HeaderName) -> &'r str {
-        let mut values = self.origin.headers.get_all(name).into_iter();
-        let first = values.next().filter(|first| values.all(|other| other == first));
-        first.and_then(|value| value.to_str().ok()).unwrap_or_default()
+        let headers = self.origin.headers;
+        let only = headers.get(name).filter(|_| !contradicts_itself(headers, name));
+        only.and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// From whichever of two headers the gateway sets. Where both came it is not known which one that was.

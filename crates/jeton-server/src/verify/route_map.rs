@@ -138,20 +138,15 @@ impl RouteMap {
         let file: File = toml::from_str(text).map_err(|error| BadRouteMap(error.to_string()))?;
         let mut by_path: Vec<(String, Vec<Route>)> = Vec::new();
         for (at, entry) in file.route.into_iter().enumerate() {
-            let (path, route) = entry
-                .read()
-                .map_err(|what| BadRouteMap(format!("route {number}: {what}", number = at + 1)))?;
+            let wrong = |what: String| BadRouteMap(format!("route {number}: {what}", number = at + 1));
+            let (path, route) = entry.read().map_err(wrong)?;
             match by_path.iter_mut().find(|(known, _)| *known == path) {
-                Some((_, routes)) => {
-                    if routes.iter().any(|earlier| earlier.hides(&route)) {
-                        let number = at + 1;
-                        return Err(BadRouteMap(format!(
-                            "route {number}: an earlier route has the path {path} and all of these methods, so it is never \
-                             reached"
-                        )));
-                    }
-                    routes.push(route);
+                Some((_, routes)) if routes.iter().any(|earlier| earlier.hides(&route)) => {
+                    return Err(wrong(format!(
+                        "an earlier route has the path {path} and all of these methods, so it is never reached"
+                    )));
                 }
+                Some((_, routes)) => routes.push(route),
                 None => by_path.push((path, vec![route])),
             }
         }
@@ -203,7 +198,10 @@ impl Entry {
         if self.path.contains('%') {
             return Err(format!("the path {} is percent-encoded: write it plainly", self.path));
         }
-        if never_comes(&self.path) {
+        if is_read_in_two_ways(&self.path)
+            || self.path.contains(['?', '#'])
+            || self.path.contains(char::is_control)
+        {
             return Err(format!(
                 "no request has the path {}: queries and fragments are no part of it, and what could be read in two ways \
                  is denied before a route is looked for",
@@ -287,13 +285,10 @@ fn filled<'a>(parts: &[Part], captured: impl Fn(&str) -> Option<&'a str>) -> Opt
     Some(resource)
 }
 
-/// Whether a pattern is one that no path fits which gets so far.
-fn never_comes(pattern: &str) -> bool {
+/// Whether some server takes a part of this path, as it stands, for something else than others do.
+fn is_read_in_two_ways(path: &str) -> bool {
     let dots = |segment: &str| matches!(segment, "." | "..");
-    pattern.contains("//")
-        || pattern.contains(['\\', ';', '?', '#'])
-        || pattern.split('/').any(dots)
-        || pattern.contains(char::is_control)
+    path.contains("//") || path.contains(['\\', ';']) || path.split('/').any(dots)
 }
 
 /// The path, decoded; `None` if two servers could read it in two ways.
@@ -301,11 +296,8 @@ fn unambiguous(path: &str) -> Option<Cow<'_, str>> {
     // What separates, ends or climbs when it is decoded, and what would have to be decoded twice.
     const MEANINGFUL: [&str; 7] = ["%2f", "%5c", "%2e", "%25", "%3b", "%3f", "%23"];
     let lower = path.to_ascii_lowercase();
-    let dots = |segment: &str| matches!(segment, "." | "..");
     let odd = !path.starts_with('/')
-        || path.contains("//")
-        || path.contains(['\\', ';'])
-        || path.split('/').any(dots)
+        || is_read_in_two_ways(path)
         || MEANINGFUL.into_iter().any(|encoded| lower.contains(encoded))
         || !path.bytes().all(|byte| byte.is_ascii_graphic());
     let decoded = percent_decode_str(path).decode_utf8().ok().filter(|_| !odd)?;

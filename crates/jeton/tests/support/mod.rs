@@ -54,15 +54,25 @@ pub(crate) fn serve_at(address: &str, data_dir: &Path) -> Command {
 
 /// The same on the first core alone.
 pub(crate) fn on_one_core(command: &Command) -> Command {
-    let mut pinned = Command::new("taskset");
-    pinned.args(["--cpu-list", "0"]).arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
+    through("taskset", &["--cpu-list", "0"], command)
+}
+
+/// The same, to be ended by Ctrl-C also where whoever started these tests is not: what a shell starts in the background isn't.
+pub(crate) fn hearing_ctrl_c(command: &Command) -> Command {
+    through("env", &["--default-signal=INT"], command)
+}
+
+/// The same, started by another program that makes way for it.
+fn through(program: &str, arguments: &[&str], command: &Command) -> Command {
+    let mut started = Command::new(program);
+    started.args(arguments).arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
     for (name, value) in command.get_envs() {
         match value {
-            Some(value) => pinned.env(name, value),
-            None => pinned.env_remove(name),
+            Some(value) => started.env(name, value),
+            None => started.env_remove(name),
         };
     }
-    pinned
+    started
 }
 
 /// A process that has ended, and all that it said.
