@@ -131,6 +131,38 @@ async fn law_10_what_is_behind_the_wall_is_nowhere() {
 }
 
 /// A list holds one's own account and counts it, whatever there is next door.
+/// Whoever asks whether a secret is good, with what may ask, hears of theirs what they hear of one that nobody has.
+#[tokio::test]
+async fn law_10_a_secret_of_theirs_is_none() {
+    let Two { jeton, here, there } = Two::accounts().await;
+    let body = json!({ "name": "short-lived", "role": "reader" }).to_string();
+    let gone = jeton.call(&here.owner.secret, "POST", TOKENS, Some(&body)).await.expect(201);
+    let path = format!("{TOKENS}/{}", gone.string("_id"));
+    jeton.call(&here.owner.secret, "DELETE", &path, None).await.expect(204);
+    let gone = gone.string("token");
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    for (side, other) in [(&here, &there), (&there, &here)] {
+        for asker in side.askers() {
+            for theirs in other.askers() {
+                for need in [json!({}), json!({ "action": "viewProject", "resource": "proj/a" })] {
+                    let verify = async |secret: &str| {
+                        let mut question = need.clone();
+                        question["secret"] = json!(secret);
+                        told(&ask(&jeton, asker, "POST", "/verify", &question.to_string()).await)
+                    };
+                    assert_eq!(verify(theirs).await, verify(&gone).await);
+                }
+                let introspect = async |secret: &str| {
+                    let headers = [("authorization", asker), form, ("x-request-id", "r1")];
+                    let reply = jeton.send("POST", "/oauth2/introspect", &headers, format!("token={secret}"));
+                    told(&reply.await)
+                };
+                assert_eq!(introspect(theirs).await, introspect(&gone).await);
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn law_10_a_list_counts_one_side_only() {
     let two = Two::accounts().await;
