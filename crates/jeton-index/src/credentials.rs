@@ -54,7 +54,7 @@ use jeton_core::timestamp::Timestamp;
 
 use crate::Dead;
 use crate::rights::{Book, MOST_NAMES, Name};
-use crate::slot::{Tag, Until, Worth};
+use crate::slot::{Death, Tag, Until, Worth};
 use crate::table::{Place, Table};
 
 /// Every credential by its digest.
@@ -154,6 +154,22 @@ impl Credentials {
         }
     }
 
+    /// What became of a secret that is not found, or is found at its end, beyond that: it was revoked, or replaced, or its
+    /// owner was removed. Known until the table is built anew.
+    pub(crate) fn fate(&self, digest: &Digest) -> Option<Dead> {
+        let table = self.table.load();
+        let tag = Tag::from(digest);
+        match table.find(tag) {
+            Some((_, worth)) => worth.retiring.then_some(Dead::Replaced),
+            None => match table.death(tag)? {
+                Death::Moved => None,
+                Death::Revoked => Some(Dead::Revoked),
+                Death::Replaced => Some(Dead::Replaced),
+                Death::OwnerRemoved => Some(Dead::OwnerInactive),
+            },
+        }
+    }
+
     /// See [`Table::bring`].
     pub(crate) fn bring<'d>(&self, digests: impl Iterator<Item = &'d Digest>) {
         self.table.load().bring(digests.map(Tag::from));
@@ -186,7 +202,7 @@ impl Credentials {
         let rights = book.acquire(&after.rights, &table.names);
         let kept = Secret::all_of(after);
         for gone in Secret::all_of(before).filter(|secret| kept.clone().all(|kept| kept.tag != secret.tag)) {
-            table.end(gone.tag);
+            table.end(gone.tag, Death::Replaced);
         }
         for secret in kept {
             table.set(secret.tag, after.id, owner, secret.worth(after, rights));
@@ -197,7 +213,7 @@ impl Credentials {
     pub(crate) fn remove(&self, credential: &Credential) {
         let table = self.table.load();
         let known = table.find(Tag::from(&credential.digest)).is_some();
-        Secret::all_of(credential).for_each(|secret| table.end(secret.tag));
+        Secret::all_of(credential).for_each(|secret| table.end(secret.tag, Death::Revoked));
         if known {
             self.book().release(&credential.rights, &table.names);
         }
@@ -210,7 +226,7 @@ impl Credentials {
         let theirs = |worth: Worth, place| worth.rights.is_of_a_person() && table.owner(place) == owner;
         let mut ended = BTreeSet::new();
         for (place, _, worth) in table.living().filter(|(place, _, worth)| theirs(*worth, *place)) {
-            table.end_at(place);
+            table.end_at(place, Death::OwnerRemoved);
             // Once for a token, which may have had two secrets.
             ended.insert((table.token(place), worth.rights));
         }

@@ -191,6 +191,11 @@ pub enum Dead {
     Expired,
     /// The owner of a personal token is blocked, removed or not yet approved.
     OwnerInactive,
+    /// The token was revoked. Only [`Index::why`] tells.
+    Revoked,
+    /// Another secret took its place when the token was rotated, and no grace was given or is left. Only [`Index::why`]
+    /// tells.
+    Replaced,
 }
 
 impl Index {
@@ -288,6 +293,19 @@ impl Index {
         };
         let answer = |found: &Found<'_>, seat, rights: &Rights| answer(&Living { found, seat, rights });
         self.credentials.find(digest, now, admit, answer)
+    }
+
+    /// Why a secret with this digest is good for nothing at `now`, as exactly as is known; `None` if it is alive.
+    ///
+    /// What died after the table of secrets was last built, at the start or when it grew, is told from what never was.
+    /// This is a second look, for whoever keeps a log: an answer must not wait for it, and takes as long for a secret
+    /// that was revoked as for one that is unknown.
+    pub fn why(&self, digest: &Digest, now: Timestamp) -> Option<Dead> {
+        let dead = self.verify(digest, now, |_| ()).err()?;
+        Some(match dead {
+            Dead::Unknown | Dead::Expired => self.credentials.fate(digest).unwrap_or(dead),
+            known => known,
+        })
     }
 
     /// The caller who presented a secret with this digest at `now`.

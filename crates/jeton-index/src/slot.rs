@@ -3,7 +3,7 @@
 //! ```text
 //! high    tag 64                                               0: nobody was ever here
 //! low     tag 32 | passed 1 | owner 31
-//! end     until 48 | retiring 1 | revision, upper 15
+//! end     until 48 | retiring 1 | revision, upper 15           of the dead: 0 48 | how they died 16
 //! worth   rights 32 | revision, lower 32
 //! ```
 //!
@@ -82,6 +82,32 @@ impl Until {
     }
 }
 
+/// How a secret died: kept with the dead, for as long as their table lives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Death {
+    /// It did not: it lives in another slot, or died there.
+    Moved,
+    /// With its token.
+    Revoked,
+    /// Another one took its place, and no grace was given or is left.
+    Replaced,
+    /// With its owner, who was removed.
+    OwnerRemoved,
+}
+
+impl Death {
+    const ALL: [Self; 4] = [Self::Moved, Self::Revoked, Self::Replaced, Self::OwnerRemoved];
+
+    /// The word of a slot whose secret died so: its end stands at [`Until::DEAD`].
+    const fn word(self) -> u64 {
+        self as u64
+    }
+
+    fn of_word(end: u64) -> Option<Self> {
+        Self::ALL.into_iter().find(|death| death.word() == end)
+    }
+}
+
 /// What a secret is worth, as far as it changes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Worth {
@@ -145,9 +171,11 @@ impl Slot {
 
     /// What this slot says of the secret with this tag. `None` if it is of another, or dead.
     pub(crate) fn worth_of(&self, tag: Tag) -> Option<Worth> {
-        let high = self.high.load(Ordering::Acquire);
-        let of_this = high == tag.high && upper(self.low.load(Ordering::Relaxed)) == tag.low;
-        if of_this { self.worth() } else { None }
+        if self.is_of(tag) { self.worth() } else { None }
+    }
+
+    fn is_of(&self, tag: Tag) -> bool {
+        self.high.load(Ordering::Acquire) == tag.high && upper(self.low.load(Ordering::Relaxed)) == tag.low
     }
 
     /// What this slot says. `None` if it is dead or was never filled.
@@ -183,8 +211,13 @@ impl Slot {
     }
 
     /// Ends the secret. It stays here, dead, as long as the table lives.
-    pub(crate) fn die(&self) {
-        self.end.store(Until::DEAD.0, Ordering::Release);
+    pub(crate) fn die(&self, how: Death) {
+        self.end.store(how.word(), Ordering::Release);
+    }
+
+    /// How the secret with this tag died. `None` if this slot is of another, or the secret lives.
+    pub(crate) fn death_of(&self, tag: Tag) -> Option<Death> {
+        if self.is_of(tag) { Death::of_word(self.end.load(Ordering::Acquire)) } else { None }
     }
 
     pub(crate) fn is_passed(&self) -> bool {
@@ -221,8 +254,12 @@ mod tests {
                     assert_eq!((slot.tag(), slot.owner(), slot.is_passed()), (tag, owner, true));
                     assert_eq!((slot.worth(), slot.worth_of(tag)), (Some(worth), Some(worth)));
                     assert_eq!(slot.worth_of(Tag { low: 0, ..tag }), None);
-                    slot.die();
-                    assert_eq!((slot.worth(), slot.worth_of(tag)), (None, None));
+                    assert_eq!(slot.death_of(tag), None);
+                    for how in Death::ALL {
+                        slot.die(how);
+                        assert_eq!((slot.worth(), slot.worth_of(tag)), (None, None));
+                        assert_eq!((slot.death_of(tag), slot.death_of(Tag { low: 0, ..tag })), (Some(how), None));
+                    }
                     assert_eq!((slot.tag(), slot.owner(), slot.is_passed()), (tag, owner, true));
                 }
             }

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use jeton_core::id::TokenId;
 
 use crate::rights::{MOST_NAMES, Names};
-use crate::slot::{Slot, Tag, Worth};
+use crate::slot::{Death, Slot, Tag, Worth};
 
 /// The room of the smallest table, in tokens.
 pub(crate) const SMALLEST: usize = 1024;
@@ -87,6 +87,20 @@ impl Table {
             }
             if !line.0[0].is_passed() {
                 return None;
+            }
+            at = self.next(at, step);
+        }
+    }
+
+    /// How a secret that lives in no slot died, if it ever lived here: its last slot tells.
+    pub(crate) fn death(&self, tag: Tag) -> Option<Death> {
+        let (mut at, step) = self.path(tag);
+        let mut last = None;
+        loop {
+            let line = &self.lines[at].0;
+            last = line.iter().filter_map(|slot| slot.death_of(tag)).last().or(last);
+            if !line[0].is_passed() {
+                return last;
             }
             at = self.next(at, step);
         }
@@ -161,21 +175,21 @@ impl Table {
             Some(slot) if slot.can_become(worth) => slot.become_worth(worth),
             _ => {
                 self.put(tag, token, owner, worth);
-                slot.inspect(|slot| slot.die());
+                slot.inspect(|slot| slot.die(Death::Moved));
             }
         }
     }
 
     /// Ends a secret, in whichever slots it lives.
-    pub(crate) fn end(&self, tag: Tag) {
+    pub(crate) fn end(&self, tag: Tag, how: Death) {
         while let Some((place, _)) = self.find(tag) {
-            self.slot(place).die();
+            self.end_at(place, how);
         }
     }
 
     /// Ends the secret in a slot.
-    pub(crate) fn end_at(&self, place: Place) {
-        self.slot(place).die();
+    pub(crate) fn end_at(&self, place: Place, how: Death) {
+        self.slot(place).die(how);
     }
 
     /// What lives, in no order.

@@ -76,10 +76,22 @@ impl Service {
         self.inner.index.verify(&session.digest, self.now(), |living| living.ends_at()).ok().flatten()
     }
 
+    /// Why a secret is good for nothing, as exactly as is known. Looked for only where somebody reads it: what strangers wait
+    /// for does not depend on it.
+    pub(crate) fn for_the_log(&self, digest: &Digest, now: Timestamp, dead: Dead) -> Dead {
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            self.inner.index.why(digest, now).unwrap_or(dead)
+        } else {
+            dead
+        }
+    }
+
     fn session(&self, digest: Digest) -> Result<Session, Error> {
         self.require_fresh()?;
         let now = self.now();
-        let caller = self.inner.index.authenticate(&digest, now).map_err(Unauthenticated::Dead)?;
+        let caller = self.inner.index.authenticate(&digest, now).map_err(|dead| {
+            Unauthenticated::Dead(self.for_the_log(&digest, now, dead))
+        })?;
         self.note_use(&caller, now);
         Ok(Session { digest, caller })
     }

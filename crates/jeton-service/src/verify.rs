@@ -80,7 +80,8 @@ impl Service {
         let now = self.now();
         let verdict = match self.inner.index.decide(&digest, requirement, now) {
             Ok(verdict) => verdict,
-            Err(reason) => {
+            Err(dead) => {
+                let reason = self.for_the_log(&digest, now, dead);
                 tracing::debug!(?reason, "a presented secret is good for nothing");
                 return Ok(Verdict::Inactive);
             }

@@ -11,6 +11,7 @@ use jeton_core::member::Standing;
 use jeton_core::policy::Resource;
 use jeton_core::role::BaseRole;
 use jeton_core::rule::Mint;
+use jeton_index::Dead;
 use jeton_server::Settings;
 use jeton_server::verify::{RouteMap, VerifySettings};
 use jeton_service::ports::Clock as _;
@@ -439,6 +440,31 @@ async fn every_surface_decides_as_the_table_says() {
         }
     }
     assert!(asked > CASES.len() * 6 * 6, "{asked}");
+}
+
+/// For whoever reads the log: what a stranger is told alike.
+#[tokio::test]
+async fn the_index_knows_why_a_secret_is_good_for_nothing() {
+    let world = World::new().await;
+    let service = &world.jeton.service;
+    let mut known = 0;
+    for (case, decisions) in CASES {
+        let secret = world.secret(case).await;
+        let Mint { format, key } = service.mint();
+        let expected = match *case {
+            _ if decisions[0] != Inactive => None,
+            _ if format.recognize(&secret).is_err() => continue,
+            "at its end" | "after its end" => Some(Dead::Expired),
+            "revoked" | "logged out" => Some(Dead::Revoked),
+            "reset" | "after its grace" => Some(Dead::Replaced),
+            "blocked" | "pending" | "removed" => Some(Dead::OwnerInactive),
+            _ => Some(Dead::Unknown),
+        };
+        let digest = key.digest(&secret);
+        assert_eq!(service.index().why(&digest, world.jeton.clock.now()), expected, "{case}");
+        known += usize::from(expected.is_some_and(|dead| dead != Dead::Unknown));
+    }
+    assert_eq!(known, 9);
 }
 
 /// A stranger learns nothing from how a secret is refused.

@@ -12,8 +12,8 @@ pub enum Answer {
     Allowed(Verified),
     /// It is good, and may not.
     Forbidden(Verified),
-    /// It is not good: unknown, revoked, expired, or its owner is blocked. Jeton's log, at level debug, tells those that
-    /// it still knows.
+    /// It is not good: unknown, revoked, expired, or its owner is blocked. Jeton's log says which,
+    /// at level debug.
     Inactive,
 }
 

@@ -49,6 +49,7 @@ fn the_personal_tokens_of_a_removed_member_are_gone_and_no_longer_counted() {
         personal.iter().all(|answer| *answer == Some(Dead::Unknown)),
         "as in an index built anew: {answers:?}"
     );
+    assert!(digests[..6].iter().all(|digest| index.why(digest, NOW) == Some(Dead::OwnerInactive)));
     assert!(service.iter().all(Option::is_none), "a service token outlives its maker: {answers:?}");
     assert_eq!(index.image().secrets(), 6);
     assert_eq!(index.image(), naive.built().image());
@@ -75,6 +76,38 @@ fn a_block_is_undone_and_the_tokens_come_back() {
         standing(&mut naive, &index, Standing::Active);
         assert_eq!(index.authenticate(&digest, NOW).unwrap().token, token.id);
     }
+}
+
+/// What is known of the dead is that of their last death, and is forgotten when the table is built anew.
+#[test]
+fn why_a_secret_is_good_for_nothing_is_known_until_the_table_is_built_anew() {
+    let (mut naive, index) = started();
+    let owner = naive.members.values().next().unwrap().as_ref().clone();
+    let first = naive.new_token(&owner, TokenKind::Personal);
+    let digest = first.secret.digest;
+    let why = |at: i64| index.why(&digest, Timestamp::from_millis(at));
+    assert_eq!(why(1), Some(Dead::Unknown));
+    index.apply(&naive.happen(Event::TokenIssued { token: first.clone() }));
+    assert_eq!(why(1), None);
+    let replaced_by = |naive: &mut Naive, ends_at: Option<i64>| {
+        let ends_at = ends_at.map(Timestamp::from_millis);
+        let retiring = ends_at.map(|ends_at| RetiringSecret { record: first.secret, ends_at });
+        Token { secret: naive.new_secret(), retiring, ..first.clone() }
+    };
+    let rotated = replaced_by(&mut naive, Some(50));
+    index.apply(&naive.happen(Event::TokenRotated { before: first.clone(), after: rotated.clone() }));
+    assert_eq!([why(49), why(50)], [None, Some(Dead::Replaced)], "the end of its grace");
+    index.apply(&naive.happen(Event::TokenRevoked { token: rotated }));
+    assert_eq!([why(49), why(50)], [Some(Dead::Revoked); 2], "with its token");
+    let second = naive.new_token(&owner, TokenKind::Personal);
+    let second = Token { secret: first.secret, ..second };
+    index.apply(&naive.happen(Event::TokenIssued { token: second.clone() }));
+    assert_eq!(why(1), None, "it came back");
+    let without_grace = replaced_by(&mut naive, None);
+    let after = Token { secret: without_grace.secret, ..second.clone() };
+    index.apply(&naive.happen(Event::TokenRotated { before: second, after }));
+    assert_eq!(why(1), Some(Dead::Replaced));
+    assert_eq!(naive.built().why(&digest, NOW), Some(Dead::Unknown));
 }
 
 /// A secret that was made elsewhere can be imported, revoked, and imported again.
