@@ -33,7 +33,7 @@ use axum::response::Response;
 use axum::routing::{Router, any, get, post};
 use ipnet::IpNet;
 
-pub use route_map::{BadRouteMap, Denied, Need, RouteMap};
+pub use route_map::{BadRouteMap, Decided, Denied, Need, RouteMap, RouteName};
 
 use crate::Shared;
 use crate::http::request_id;

@@ -51,6 +51,24 @@ pub enum Need {
     Denied(Denied),
 }
 
+/// What a route is called, to whoever has the file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RouteName {
+    /// Its place in the file, from 1.
+    pub number: usize,
+    /// Its path, as it stands there.
+    pub path: String,
+}
+
+/// What a request needs, and what says so.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Decided<'m> {
+    /// What it needs.
+    pub need: Need,
+    /// The route that decided. `None` where none fits, or none was looked for.
+    pub route: Option<&'m RouteName>,
+}
+
 /// Why a request is denied whatever token it has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Denied {
@@ -104,6 +122,7 @@ enum Methods {
 
 /// A route whose path fits already.
 struct Route {
+    name: RouteName,
     /// Every method where there is none.
     methods: Vec<String>,
     need: Template,
@@ -139,7 +158,8 @@ impl RouteMap {
         let mut by_path: Vec<(String, Vec<Route>)> = Vec::new();
         for (at, entry) in file.route.into_iter().enumerate() {
             let wrong = |what: String| BadRouteMap(format!("route {number}: {what}", number = at + 1));
-            let (path, route) = entry.read().map_err(wrong)?;
+            let route = entry.read(at + 1).map_err(wrong)?;
+            let path = route.name.path.clone();
             match by_path.iter_mut().find(|(known, _)| *known == path) {
                 Some((_, routes)) if routes.iter().any(|earlier| earlier.hides(&route)) => {
                     return Err(wrong(format!(
@@ -160,18 +180,24 @@ impl RouteMap {
 
     /// What a request with this method, and this path with or without a query, needs.
     pub fn need(&self, method: &str, uri: &str) -> Need {
+        self.decide(method, uri).need
+    }
+
+    /// As [`RouteMap::need`], with what says so.
+    pub fn decide(&self, method: &str, uri: &str) -> Decided<'_> {
+        let by_none = |need| Decided { need, route: None };
         let Some(path) = unambiguous(uri.split(['?', '#']).next().unwrap_or_default()) else {
-            return Need::Denied(Denied::Ambiguous);
+            return by_none(Need::Denied(Denied::Ambiguous));
         };
         let otherwise = || match self.otherwise {
-            Otherwise::Deny => Need::Denied(Denied::NoRoute),
-            Otherwise::Verify => Need::Token,
+            Otherwise::Deny => by_none(Need::Denied(Denied::NoRoute)),
+            Otherwise::Verify => by_none(Need::Token),
         };
         let Ok(found) = self.paths.at(&path) else { return otherwise() };
         let fits =
             |route: &&Route| route.methods.is_empty() || route.methods.iter().any(|known| known == method);
         let Some(route) = found.value.iter().find(fits) else { return otherwise() };
-        match &route.need {
+        let need = match &route.need {
             Template::Nothing => Need::Nothing,
             Template::Token => Need::Token,
             Template::Permission { action, resource } => {
@@ -180,7 +206,8 @@ impl RouteMap {
                     None => Need::Denied(Denied::Name),
                 }
             }
-        }
+        };
+        Decided { need, route: Some(&route.name) }
     }
 }
 
@@ -191,7 +218,7 @@ impl fmt::Debug for RouteMap {
 }
 
 impl Entry {
-    fn read(self) -> Result<(String, Route), String> {
+    fn read(self, number: usize) -> Result<Route, String> {
         if !self.path.starts_with('/') {
             return Err(format!("the path {} does not begin with a slash", self.path));
         }
@@ -236,7 +263,7 @@ impl Entry {
             }
             (false, ..) => return Err("an action and a resource go together".to_owned()),
         };
-        Ok((self.path, Route { methods, need }))
+        Ok(Route { name: RouteName { number, path: self.path }, methods, need })
     }
 }
 
@@ -353,6 +380,11 @@ mod tests {
         ] {
             assert_eq!(map.need(method, uri), need, "{method} {uri}");
         }
+        let route = |method, uri| map.decide(method, uri).route.map(|route| route.number);
+        assert_eq!(route("HEAD", "/projects/web/flags/x"), Some(1));
+        assert_eq!(route("DELETE", "/projects/web/flags/x"), Some(2));
+        assert_eq!(route("DELETE", "/projects/*/flags/x"), Some(2), "it fits, and denies");
+        assert_eq!([route("POST", "/projects/web/flags/x"), route("GET", "/docs/../me")], [None; 2]);
         let lenient = RouteMap::parse("otherwise = \"verify\"").unwrap();
         assert_eq!(lenient.need("GET", "/anything"), Need::Token);
         assert_eq!(lenient.need("GET", "/a/../b"), Need::Denied(Denied::Ambiguous));

@@ -1,8 +1,8 @@
-//! `jeton route test`: what a route map says a request needs, offline.
+//! `jeton route test`: what a route map says a request needs, and which route says so, offline.
 
 use std::fmt::Write as _;
 
-use jeton_server::verify::{Denied, Need};
+use jeton_server::verify::{Decided, Denied, Need, RouteName};
 
 use super::print;
 use crate::config::Resolver;
@@ -24,10 +24,12 @@ pub(crate) fn run(layers: &Layers, asked: &Asked) -> Result<(), Fault> {
     let map = resolver.route_map()?.ok_or_else(|| {
         Fault::usage("there is no route map: name one with --route-map, or JETON_ROUTE_MAP")
     })?;
-    let need = map.need(&asked.method, &asked.path);
+    let Decided { need, route } = map.decide(&asked.method, &asked.path);
     let mut text = format!("{} {}: ", asked.method, asked.path);
+    let _ = route.map(|RouteName { number, path }| write!(text, "route {number} ({path}): "));
     let _ = match &need {
         Need::Nothing => write!(text, "open: anybody may, without a token"),
+        Need::Token if route.is_none() => write!(text, "no route fits, and otherwise a good token is enough"),
         Need::Token => write!(text, "a good token is enough"),
         Need::Permission { action, resource } => write!(text, "needs {action} on {resource}"),
         Need::Denied(Denied::NoRoute) => write!(text, "denied: no route fits"),
