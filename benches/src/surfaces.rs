@@ -33,10 +33,10 @@ const MODERATE: f64 = 0.2;
 /// Questions with [`MANY`] secrets come so many times slower.
 const SLOWER: f64 = 10.0;
 
-const SIDES: usize = 8;
-const FIXED_POST: usize = 5;
-const FIXED_GET: usize = 6;
-const FIXED_GRPC: usize = 7;
+const SIDES: usize = 10;
+const FIXED_POST: usize = 7;
+const FIXED_GET: usize = 8;
+const FIXED_GRPC: usize = 9;
 
 /// A way to ask: how many secrets a question is about, the floor it stands beside, and the goals.
 struct Surface {
@@ -47,7 +47,7 @@ struct Surface {
     p99: Option<f64>,
 }
 
-const SURFACES: [Surface; 5] = [
+const SURFACES: [Surface; 7] = [
     Surface {
         name: "POST /oauth2/introspect",
         secrets: 1,
@@ -62,12 +62,20 @@ const SURFACES: [Surface; 5] = [
         cost: Some(1.1),
         p99: Some(1.25),
     },
+    Surface {
+        name: "GET /verify/x-original",
+        secrets: 1,
+        floor: FIXED_GET,
+        cost: Some(1.1),
+        p99: Some(1.25),
+    },
+    Surface { name: "ext_authz over HTTP", secrets: 1, floor: FIXED_GET, cost: None, p99: None },
     Surface { name: "POST /verify", secrets: 1, floor: FIXED_POST, cost: None, p99: None },
     Surface { name: "POST /verify, 100 secrets", secrets: MANY, floor: FIXED_POST, cost: None, p99: None },
     Surface { name: "ext_authz over gRPC", secrets: 1, floor: FIXED_GRPC, cost: Some(1.15), p99: Some(1.25) },
 ];
-const ONE: usize = 2;
-const SEVERAL: usize = 3;
+const ONE: usize = 4;
+const SEVERAL: usize = 5;
 
 /// What came of a turn.
 struct Turn {
@@ -156,7 +164,7 @@ impl Sides {
         let length = client.ask_well(&introspect(&secrets[0]))?.body.len();
         let fixed = FixedRoute::start(options.fixed_route, &[0, length])?;
         let constant = |secret: &String| post_form(&fixed_route::path(length), &service, secret);
-        let got = client::get(&fixed_route::path(0), "authorization", &service);
+        let got = |secret: &String| gateway(&fixed_route::path(0), secret, FORWARDED);
         let grpc = server.grpc_address.ok_or("a server without an address for gRPC")?;
         let each = |make: &dyn Fn(&String) -> Vec<u8>| secrets.iter().map(make).collect::<Vec<_>>();
         let checks = |address: SocketAddr| {
@@ -169,11 +177,13 @@ impl Sides {
         let load = vec![
             asking(Wire::Http1, at, each(&introspect)),
             asking(Wire::Http1, at, each(&|secret| forward(secret, None))),
+            asking(Wire::Http1, at, each(&|secret| gateway("/verify/x-original", secret, ORIGINAL))),
+            asking(Wire::Http1, at, each(&|secret| gateway("/ext-authz/a/b", secret, ""))),
             asking(Wire::Http1, at, each(&|secret| verify(&service, &json!({ "secret": secret })))),
             asking(Wire::Http1, at, several.map(|some| verify(&service, &listed(some))).collect()),
             asking(Wire::Grpc, grpc, checks(grpc)),
             asking(Wire::Http1, fixed.address, each(&constant)),
-            asking(Wire::Http1, fixed.address, vec![got]),
+            asking(Wire::Http1, fixed.address, each(&got)),
             asking(Wire::Grpc, fixed.grpc_address, checks(fixed.grpc_address)),
         ];
         Ok(Self { load, fixed })
@@ -192,9 +202,18 @@ fn verify(service: &str, body: &serde_json::Value) -> Vec<u8> {
 /// What a gateway asks before it lets a request through, for a client at an address if it names one.
 pub(crate) fn forward(secret: &str, client: Option<Ipv4Addr>) -> Vec<u8> {
     let client = client.map(|address| format!("x-forwarded-for: {address}\r\n")).unwrap_or_default();
+    gateway("/verify/x-forwarded", secret, &format!("{client}{FORWARDED}"))
+}
+
+/// What the request is about, as Traefik, Caddy and HAProxy say it.
+const FORWARDED: &str = "x-forwarded-method: GET\r\nx-forwarded-uri: /a/b\r\n";
+/// As nginx says it.
+const ORIGINAL: &str = "x-original-method: GET\r\nx-original-uri: /a/b\r\n";
+
+/// A gateway's question, whose headers say what the request is about.
+fn gateway(path: &str, secret: &str, about: &str) -> Vec<u8> {
     format!(
-        "GET /verify/x-forwarded HTTP/1.1\r\nhost: localhost\r\naccept: */*\r\nauthorization: Bearer {secret}\r\n\
-         {client}x-forwarded-method: GET\r\nx-forwarded-uri: /a/b\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nhost: localhost\r\naccept: */*\r\nauthorization: Bearer {secret}\r\n{about}\r\n"
     )
     .into_bytes()
 }

@@ -258,7 +258,10 @@ mod tests {
                     for how in Death::ALL {
                         slot.die(how);
                         assert_eq!((slot.worth(), slot.worth_of(tag)), (None, None));
-                        assert_eq!((slot.death_of(tag), slot.death_of(Tag { low: 0, ..tag })), (Some(how), None));
+                        assert_eq!(
+                            (slot.death_of(tag), slot.death_of(Tag { low: 0, ..tag })),
+                            (Some(how), None)
+                        );
                     }
                     assert_eq!((slot.tag(), slot.owner(), slot.is_passed()), (tag, owner, true));
                 }

@@ -3,7 +3,7 @@
 //!
 //! The router costs as much as the verdict. Both ways lead to the same handlers, and what is not exactly one of these
 //! questions takes the router, which knows every path and every method. So does everything where answers say their age,
-//! which a layer of the router sees to; and what Envoy asks over HTTP, in any method and at any path.
+//! which a layer of the router sees to.
 
 use std::convert::Infallible;
 use std::pin::Pin;

@@ -84,6 +84,7 @@ pub(crate) fn paths() -> Vec<Path> {
 pub(crate) enum Hot {
     Forwarded,
     Original,
+    Envoys,
     Introspection,
     Json,
 }
@@ -99,6 +100,8 @@ impl Hot {
             (&Method::GET, "/verify/x-original") => Some(Self::Original),
             (&Method::POST, "/oauth2/introspect") => Some(Self::Introspection),
             (&Method::POST, "/verify") => Some(Self::Json),
+            // The router takes the bodies of answers to HEAD away.
+            (method, path) if method != Method::HEAD && forward::is_envoys(path) => Some(Self::Envoys),
             _ => None,
         }
     }
@@ -109,6 +112,7 @@ impl Hot {
         match self {
             Self::Forwarded => Box::pin(forward::x_forwarded(shared, request)),
             Self::Original => Box::pin(forward::x_original(shared, request)),
+            Self::Envoys => Box::pin(forward::ext_authz(shared, request)),
             Self::Introspection => Box::pin(oauth2::introspect(shared, request)),
             Self::Json => Box::pin(json::verify(shared, request)),
         }

@@ -89,9 +89,11 @@ impl Service {
     fn session(&self, digest: Digest) -> Result<Session, Error> {
         self.require_fresh()?;
         let now = self.now();
-        let caller = self.inner.index.authenticate(&digest, now).map_err(|dead| {
-            Unauthenticated::Dead(self.for_the_log(&digest, now, dead))
-        })?;
+        let caller = self
+            .inner
+            .index
+            .authenticate(&digest, now)
+            .map_err(|dead| Unauthenticated::Dead(self.for_the_log(&digest, now, dead)))?;
         self.note_use(&caller, now);
         Ok(Session { digest, caller })
     }

@@ -18,6 +18,7 @@ use jeton_core::rule::{Founding, Mint};
 use jeton_core::secret::SecretFormat;
 use jeton_core::token::TokenKind;
 use jeton_index::Index;
+use jeton_server::http::{ConnectionLimits, ListenAddress, serve};
 use jeton_server::{Apps, Settings};
 use jeton_service::{Clock, Entropy, Service};
 use jeton_store::{Outcome, Sqlite, Store};
@@ -137,6 +138,15 @@ impl Jeton {
     /// Sends a request, and leaves the body of the answer to the test.
     pub async fn open(&self, request: Request<Body>) -> Response<Body> {
         self.apps.http.clone().oneshot(request).await.unwrap()
+    }
+
+    /// Listens on this machine for clients that bring a connection of their own, until the runtime ends, and says where.
+    pub async fn serve(&self) -> String {
+        let listener = "127.0.0.1:0".parse::<ListenAddress>().unwrap().bind().await.unwrap();
+        let address = format!("http://{}", listener.address());
+        let limits = ConnectionLimits::default();
+        tokio::spawn(serve(listener, self.apps.http.clone(), limits, std::future::pending()));
+        address
     }
 
     /// Begins to read a stream. The answer has to be one.

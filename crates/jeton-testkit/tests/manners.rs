@@ -544,6 +544,10 @@ async fn past_the_router_is_as_through_it() {
         "/oauth2/introspect?token=x",
         "/oauth2//introspect",
         "/OAUTH2/introspect",
+        "/ext-authz",
+        "/ext-authz/",
+        "/ext-authz/a/b?c=d",
+        "/ext-authzs/a",
     ] {
         for method in ["GET", "HEAD", "POST", "PUT", "OPTIONS", "DELETE"] {
             for body in ["", "token=x", r#"{"secret":"x"}"#] {

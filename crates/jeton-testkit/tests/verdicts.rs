@@ -18,6 +18,7 @@ use jeton_service::ports::Clock as _;
 use jeton_service::{Requirement, Verdict};
 use jeton_testkit::envoy::{check_request, status_of};
 use jeton_testkit::{Jeton, Person};
+use jeton_tower::{Answer, JetonClient};
 use serde_json::{Value, json};
 
 /// What a surface decides.
@@ -86,6 +87,8 @@ const CASES: &[(&str, [Decision; 6])] = &[
 
 struct World {
     jeton: Jeton,
+    /// Asks over a connection, as services in Rust do.
+    client: JetonClient,
     gateway: String,
     statements: Value,
 }
@@ -104,9 +107,13 @@ impl World {
         let body = json!({ "name": "gateway", "serviceToken": true, "role": "reader" });
         let statements =
             json!([{ "effect": "allow", "resources": ["proj/a"], "actions": ["updateProject"] }]);
-        let mut world = Self { jeton, gateway: String::new(), statements };
-        world.gateway = world.made(&world.jeton.owner.secret.clone(), &body).await.0;
-        world
+        let owner = &jeton.owner.secret;
+        let made = jeton.call(owner, "POST", "/api/v2/tokens", Some(&body.to_string())).await.expect(201);
+        let gateway = made.string("token");
+        // With more time than even a busy machine takes.
+        let client =
+            JetonClient::new(&jeton.serve().await, &gateway).unwrap().time_out(Duration::from_mins(1));
+        Self { jeton, client, gateway, statements }
     }
 
     /// A token that somebody makes: its secret, and its id.
@@ -311,7 +318,16 @@ impl World {
         let mut all = self.by_gateways(secret, need).await;
         all.extend(self.by_services(secret, need).await);
         all.push(("the index itself", self.in_process(secret, need)));
+        all.push(("jeton-tower", self.by_client(secret, need).await));
         all
+    }
+
+    async fn by_client(&self, secret: &str, need: Option<(&str, &str, &str)>) -> Decision {
+        match self.client.ask(secret, need.map(|(_, action, resource)| (action, resource))).await.unwrap() {
+            Answer::Allowed(_) => Allowed,
+            Answer::Forbidden(_) => Forbidden,
+            Answer::Inactive => Inactive,
+        }
     }
 
     /// As a program decides that has the index in it.

@@ -48,6 +48,8 @@ fn every_figure_is_an_object_and_every_surface_has_some() {
         "in process",
         "POST /oauth2/introspect",
         "GET /verify/x-forwarded",
+        "GET /verify/x-original",
+        "ext_authz over HTTP",
         "POST /verify",
         "POST /verify, 100 secrets",
         "ext_authz over gRPC",

@@ -66,6 +66,11 @@ pub(crate) async fn ext_authz(State(shared): State<Arc<Shared>>, request: Reques
     asked.answer(&shared, Surface::ExtAuthz, request.method().as_str(), Ok(uri)).await
 }
 
+/// Whether this is the path of a request that Envoy asks about.
+pub(super) fn is_envoys(path: &str) -> bool {
+    path.strip_prefix(EXT_AUTHZ).is_some_and(|theirs| theirs.starts_with('/'))
+}
+
 /// Who asks, with which headers, and what the address that they ask at says.
 #[derive(Clone, Copy)]
 struct Asked<'r> {
