@@ -176,9 +176,15 @@ impl Credentials {
     }
 
     /// Adds credentials with their owners, many at once where an index is built: looks that wait for memory then overlap.
-    pub(crate) fn add<'c>(&self, credentials: impl IntoIterator<Item = (&'c Credential, u32)>) {
+    pub(crate) fn add<'c>(
+        &self,
+        credentials: impl IntoIterator<Item = (&'c Credential, u32), IntoIter: Clone>,
+    ) {
+        let credentials = credentials.into_iter();
         let mut book = self.book();
         let mut table = self.table.load();
+        let secrets = credentials.clone().flat_map(|(credential, _)| Secret::all_of(credential));
+        table.bring(secrets.map(|secret| secret.tag));
         for (credential, owner) in credentials {
             if self.make_room(&table, &mut book) {
                 table = self.table.load();

@@ -225,16 +225,15 @@ impl Ids {
         let Some(chunk) = self.chunks.get_mut(at) else { return };
         let Err(place) = chunk.binary_search(&id) else { return };
         if chunk.len() < CHUNK {
+            make_room(chunk);
             chunk.insert(place, id);
         } else if place == CHUNK {
             self.chunks.insert(at + 1, vec![id]);
         } else {
-            let upper = chunk.split_off(CHUNK / 2);
-            let target = if place <= CHUNK / 2 { at } else { at + 1 };
-            self.chunks.insert(at + 1, upper);
-            let chunk = &mut self.chunks[target];
-            let place = chunk.binary_search(&id).unwrap_or_else(|place| place);
+            // Not always in the middle: a run of ids that all come in between leaves full chunks behind.
+            let upper = chunk.split_off(place.max(CHUNK / 2));
             chunk.insert(place, id);
+            self.chunks.insert(at + 1, upper);
         }
         self.length += 1;
     }
@@ -243,14 +242,11 @@ impl Ids {
         self.chunks.last()?.last().copied()
     }
 
-    /// Takes in an id that comes after all others. There are as many short lists as members, so room is made in small
-    /// steps: doubling would leave a third of it unused.
+    /// Takes in an id that comes after all others.
     fn append(&mut self, id: TokenId) {
         self.length += 1;
         if let Some(chunk) = self.chunks.last_mut().filter(|chunk| chunk.len() < CHUNK) {
-            if chunk.len() == chunk.capacity() {
-                chunk.reserve_exact((chunk.len() / 4 + 4).min(CHUNK - chunk.len()));
-            }
+            make_room(chunk);
             chunk.push(id);
             return;
         }
@@ -304,6 +300,14 @@ impl Ids {
             rest -= chunk.len();
         }
         (self.chunks.len(), 0)
+    }
+}
+
+/// Room for one more in a chunk that is not full. There are as many short lists as members, so it is made in small steps:
+/// doubling would leave a third of it unused.
+fn make_room(chunk: &mut Vec<TokenId>) {
+    if chunk.len() == chunk.capacity() {
+        chunk.reserve_exact((chunk.len() / 4 + 4).min(CHUNK - chunk.len()));
     }
 }
 

@@ -16,7 +16,7 @@ use records::{account_from, member_from, role_from, token_from};
 use words::{json, parse, role_ids};
 
 pub(crate) use records::{account_text, member_text, role_text, token_text};
-pub(crate) use rights::{ceiling_text, policy_text, scope_text};
+pub(crate) use rights::{KnownScopes, ceiling_text, policy_text, scope_text};
 pub(crate) use words::{hex, kind, unreadable};
 
 use crate::StoreError;

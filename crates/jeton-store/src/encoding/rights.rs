@@ -1,5 +1,7 @@
 //! Rights: policies, scopes and ceilings, in columns and in the log.
 
+use std::collections::HashMap;
+
 use jeton_core::authority::{Authority, Grant, PolicyGrant};
 use jeton_core::caller::Rights;
 use jeton_core::policy::{Effect, Policy, Statement};
@@ -90,19 +92,18 @@ impl TryFrom<ScopeDoc> for Scope {
     }
 }
 
+/// The scope of a token that may do all that its owner may.
+const MEMBER: &str = r#""member""#;
+
 /// A scope in a column.
 pub(crate) fn scope_text(scope: &Scope) -> String {
     match scope {
-        Scope::Member => r#""member""#.to_owned(),
+        Scope::Member => MEMBER.to_owned(),
         other => json(&ScopeDoc::from(other)),
     }
 }
 
 pub(super) fn scope_from(text: &str) -> Result<Scope, StoreError> {
-    // A database has millions of these, and nearly all are one word.
-    if text == r#""member""# {
-        return Ok(Scope::Member);
-    }
     parse::<ScopeDoc>("scope", text)?.try_into()
 }
 
@@ -162,8 +163,36 @@ pub(super) fn ceiling_from(text: &str) -> Result<Authority, StoreError> {
     if text.is_empty() { Ok(Authority::default()) } else { authority(parse("ceiling", text)?) }
 }
 
+/// Scopes as they were read before: a snapshot has the same few again and again, and to read a policy takes as long as the
+/// rest of a token.
+#[derive(Default)]
+pub(crate) struct KnownScopes(HashMap<String, Scope>);
+
+impl KnownScopes {
+    /// As many are kept.
+    const MOST: usize = 1024;
+    /// Longer texts, in bytes, are not.
+    const LONGEST: usize = 4096;
+
+    fn read(&mut self, text: &str) -> Result<Scope, StoreError> {
+        // Nearly all are this one, and it is read in less time than it is found.
+        if text == MEMBER {
+            return Ok(Scope::Member);
+        }
+        if let Some(scope) = self.0.get(text) {
+            return Ok(scope.clone());
+        }
+        let scope = scope_from(text)?;
+        if self.0.len() < Self::MOST && text.len() <= Self::LONGEST {
+            self.0.insert(text.to_owned(), scope.clone());
+        }
+        Ok(scope)
+    }
+}
+
 /// What a token may do, from its columns.
 pub(super) fn rights_from(
+    scopes: &mut KnownScopes,
     kind_text: &str,
     scope: &str,
     ceiling: &str,
@@ -171,8 +200,33 @@ pub(super) fn rights_from(
 ) -> Result<Rights, StoreError> {
     Ok(Rights {
         kind: kind(kind_text)?,
-        scope: scope_from(scope)?,
+        scope: scopes.read(scope)?,
         ceiling: ceiling_from(ceiling)?,
         api_version: api_version(version)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_read_before_is_the_same_again_and_there_is_an_end_to_what_is_kept() {
+        let mut scopes = KnownScopes::default();
+        let inline = |number: usize| {
+            let statement = format!(r#"{{"effect":"allow","resources":["proj/{number}"],"actions":["*"]}}"#);
+            format!(r#"{{"inline":[{statement}]}}"#)
+        };
+        let texts =
+            (0..2 * KnownScopes::MOST).map(inline).chain([MEMBER, r#"{"base":"reader"}"#].map(str::to_owned));
+        for text in texts.clone().chain(texts) {
+            assert_eq!(scopes.read(&text), scope_from(&text));
+        }
+        assert_eq!(scopes.0.len(), KnownScopes::MOST);
+        assert!(scopes.read(r#"{"base":"nobody"}"#).is_err());
+        let long = inline(usize::MAX).replace("proj", &format!("proj/{}", "x".repeat(KnownScopes::LONGEST)));
+        let mut scopes = KnownScopes::default();
+        assert_eq!(scopes.read(&long), scope_from(&long));
+        assert!(scopes.0.is_empty());
+    }
 }

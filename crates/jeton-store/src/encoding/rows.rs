@@ -11,7 +11,7 @@ use jeton_core::role::CustomRole;
 use jeton_core::timestamp::Timestamp;
 use jeton_core::token::{RetiringSecret, SecretRecord, Token};
 
-use super::rights::{ceiling_from, policy_from, rights_from, scope_from};
+use super::rights::{KnownScopes, ceiling_from, policy_from, rights_from, scope_from};
 use super::words::{api_version, base_permissions, kind, last_four, role, standing, unreadable};
 use super::{event_from, role_ids_from};
 use crate::{Presence, StoreError, StoredToken};
@@ -88,7 +88,10 @@ pub(crate) fn stored_token(row: &impl Columns) -> Result<StoredToken, StoreError
     Ok(StoredToken { token, last_used_at: optional_instant(row, 18)? })
 }
 
-pub(crate) fn credential_from(row: &impl Columns) -> Result<Credential, StoreError> {
+pub(crate) fn credential_from(
+    row: &impl Columns,
+    scopes: &mut KnownScopes,
+) -> Result<Credential, StoreError> {
     let retiring = match optional_instant(row, 10)? {
         Some(ends_at) => Some((Digest::from_bytes(bytes(row, 9)?), ends_at)),
         None => None,
@@ -97,7 +100,7 @@ pub(crate) fn credential_from(row: &impl Columns) -> Result<Credential, StoreErr
         id: TokenId::from_bytes(bytes(row, 0)?),
         account: AccountId::from_bytes(bytes(row, 1)?),
         owner: MemberId::from_bytes(bytes(row, 2)?),
-        rights: rights_from(row.text(3)?, row.text(4)?, row.text(5)?, number(row, 6)?)?,
+        rights: rights_from(scopes, row.text(3)?, row.text(4)?, row.text(5)?, number(row, 6)?)?,
         expires_at: optional_instant(row, 7)?,
         digest: Digest::from_bytes(bytes(row, 8)?),
         retiring,

@@ -13,7 +13,7 @@ use super::row::{
 };
 use super::session::{ReadError, Session};
 use super::text::email_key;
-use crate::encoding::unreadable;
+use crate::encoding::{KnownScopes, unreadable};
 use crate::{Head, Presence, StoreError, StoredToken};
 
 pub(super) const HEAD: &str = "SELECT revision FROM head";
@@ -116,7 +116,8 @@ pub(super) async fn snapshot(session: &Session, to: &Sender<Part>) -> Result<Hea
     hand(to, Part::Tokens(count.unsigned_abs())).await?;
     pages(session, MEMBERS, to, |row| member_from(row).map(Record::Member)).await?;
     pages(session, ROLES, to, |row| role_from(row).map(Record::Role)).await?;
-    pages(session, CREDENTIALS, to, |row| credential_from(row).map(Record::Credential)).await?;
+    let mut scopes = KnownScopes::default();
+    pages(session, CREDENTIALS, to, |row| credential_from(row, &mut scopes).map(Record::Credential)).await?;
     session.client.batch_execute("COMMIT").await?;
     Ok(Head { revision, change })
 }
@@ -126,14 +127,14 @@ async fn pages(
     session: &Session,
     sql: &'static str,
     to: &Sender<Part>,
-    record: impl Fn(&Row) -> Result<Record, StoreError>,
+    mut record: impl FnMut(&Row) -> Result<Record, StoreError>,
 ) -> Result<(), ReadError> {
     let mut after: Vec<u8> = Vec::new();
     loop {
         let rows = session.query(sql, &[&after, &PAGE]).await?;
         let Some(last) = rows.last() else { return Ok(()) };
         after = last.try_get(0)?;
-        hand(to, Part::Records(rows.iter().map(&record).collect::<Result<_, _>>()?)).await?;
+        hand(to, Part::Records(rows.iter().map(&mut record).collect::<Result<_, _>>()?)).await?;
     }
 }
 

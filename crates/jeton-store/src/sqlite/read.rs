@@ -12,7 +12,7 @@ use super::error::failure;
 use crate::encoding::rows::{
     Columns, bytes, change_from, credential_from, member_from, presence_from, role_from, stored_token,
 };
-use crate::encoding::unreadable;
+use crate::encoding::{KnownScopes, unreadable};
 use crate::{Head, Presence, StoreError, StoredToken};
 
 const MEMBER: &str = "SELECT id, account, number, email, name, role, custom_roles, standing, password, created_at, revision, family_name FROM members";
@@ -132,8 +132,9 @@ pub(super) fn snapshot(
     })?;
     let credentials = "SELECT id, account, owner, kind, scope, ceiling, api_version, expires_at, digest,
         retiring_digest, retiring_ends_at, revision FROM tokens";
+    let mut scopes = KnownScopes::default();
     each_row(&transaction, credentials, params![], |row| {
-        sink(Record::Credential(credential_from(row)?));
+        sink(Record::Credential(credential_from(row, &mut scopes)?));
         Ok(())
     })?;
     Ok(Head { revision, change })
