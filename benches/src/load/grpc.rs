@@ -19,10 +19,27 @@ const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// Envoy's question about a request with this secret: `CheckRequest` with method, path and one header.
+/// What Envoy says of a plain request besides its secret, as headers.
+const PLAIN: [(&str, &str); 8] = [
+    (":authority", "localhost"),
+    (":method", "GET"),
+    (":path", "/a/b"),
+    (":scheme", "http"),
+    ("accept", "*/*"),
+    ("user-agent", "curl/8.5.0"),
+    ("x-forwarded-proto", "http"),
+    ("x-request-id", "5c6b2a1e-93d4-4c7b-8f5e-2d1a7b9c4e60"),
+];
+
+/// Envoy's question about a request with this secret: `CheckRequest` with method, path and headers.
 pub(crate) fn check_question(secret: &str) -> Vec<u8> {
-    let header = [field(1, b"authorization"), field(2, format!("Bearer {secret}").as_bytes())].concat();
-    let http = [field(2, b"GET"), field(3, &header), field(4, b"/a/b")].concat();
+    let bearer = format!("Bearer {secret}");
+    let headers = PLAIN.into_iter().chain([("authorization", bearer.as_str())]);
+    let header = |(name, value): (&str, &str)| {
+        field(3, &[field(1, name.as_bytes()), field(2, value.as_bytes())].concat())
+    };
+    let headers: Vec<u8> = headers.flat_map(header).collect();
+    let http = [field(2, b"GET"), headers, field(4, b"/a/b")].concat();
     field(1, &field(4, &field(2, &http)))
 }
 

@@ -159,7 +159,8 @@ fn millis(service: &Service) -> u64 {
     u64::try_from(service.now().as_millis()).unwrap_or(0)
 }
 
-const PRIVATE_TOKEN: HeaderName = HeaderName::from_static("private-token");
+/// Where clients of Canvus put their secret.
+pub(crate) const PRIVATE_TOKEN: HeaderName = HeaderName::from_static("private-token");
 
 /// Stands for bytes that are no text, and is no secret either: something was presented, and it is wrong.
 const UNREADABLE: &str = "\u{fffd}";

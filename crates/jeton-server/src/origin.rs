@@ -9,7 +9,8 @@ use axum::http::{HeaderMap, HeaderName};
 use crate::http::listen::Peer;
 use crate::verify::VerifySettings;
 
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// Where a gateway says for whom it asks.
+pub(crate) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Who is connected, and what they say of where the request came from.
 #[derive(Clone, Copy)]

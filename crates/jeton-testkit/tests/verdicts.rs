@@ -575,6 +575,25 @@ async fn who_may_ask() {
     }
 }
 
+#[tokio::test]
+async fn a_question_is_an_object_with_these_members_and_no_others() {
+    let jeton = Jeton::start().await;
+    let secret = &jeton.owner.secret;
+    for body in [
+        format!(r#"[["{secret}"]]"#),
+        format!(r#"["{secret}"]"#),
+        format!(r#"[{{"secret":"{secret}"}},["{secret}",null,null]]"#),
+        format!(r#""{secret}""#),
+        format!(r#"{{"secret":"{secret}","acton":"viewProject"}}"#),
+        format!(r#"{{"secret":"{secret}","secret":"{secret}"}}"#),
+        r#"{"secret":null}"#.to_owned(),
+        "{}".to_owned(),
+    ] {
+        jeton.call(secret, "POST", "/verify", Some(&body)).await.expect(400);
+    }
+    assert_eq!(jeton.call(secret, "POST", "/verify", Some("[]")).await.expect(200).json(), json!([]));
+}
+
 /// RFC 6749, section 2.3.1; RFC 7662, section 2.1: who asks may say who they are in three ways, one at a time.
 #[tokio::test]
 async fn ways_to_authenticate_for_introspection() {

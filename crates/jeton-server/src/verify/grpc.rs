@@ -6,6 +6,7 @@
 //! A denial always has a status, headers and words: Envoy makes 403 of a bare one, whatever its code. What goes wrong here
 //! is an `error_response`, which Envoy counts as a failure of ours and not as a denial.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fmt;
 use std::net::IpAddr;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, to_bytes};
+use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use envoy_types::ext_authz::v3::pb::{
     Address, Authorization, AuthorizationServer, CheckRequest, CheckResponse, DeniedHttpResponse,
@@ -31,11 +33,12 @@ use super::asker::Asker;
 use super::decision::{Question, decide};
 use super::headers;
 use crate::Shared;
+use crate::gate::PRIVATE_TOKEN;
 use crate::http::listen::Peer;
 use crate::http::query::Query;
 use crate::metrics::Surface;
 use crate::operations::tell;
-use crate::origin::Origin;
+use crate::origin::{FORWARDED_FOR, Origin};
 use crate::trouble::Trouble;
 
 /// How the names of all headers begin that say who asks.
@@ -107,7 +110,7 @@ impl Checker {
         let asker = Asker::gateway(shared, Origin { peer, headers: metadata }).await?;
         let nothing = HttpRequest::default();
         let asked = attributes.request.as_ref().and_then(|request| request.http.as_ref()).unwrap_or(&nothing);
-        let headers = headers_of(asked);
+        let headers = read_headers(asked);
         let question = Question {
             surface: Surface::ExtAuthz,
             asker,
@@ -117,25 +120,33 @@ impl Checker {
             query: Query::from_text(""),
         };
         let verified = decide(shared, &question).await?;
-        Ok((verified, forged(&headers)))
+        Ok((verified, forged(asked)))
     }
 }
 
-/// The client's headers. What can't be one any more is left out: it holds no secret of ours.
-fn headers_of(asked: &HttpRequest) -> HeaderMap {
+/// What is looked at of the client's headers. There are many more on every request.
+const READ: [HeaderName; 3] = [AUTHORIZATION, PRIVATE_TOKEN, FORWARDED_FOR];
+
+/// The client's headers as Envoy says them.
+fn headers_of(asked: &HttpRequest) -> impl Iterator<Item = (&str, &[u8])> {
+    let headers = asked.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    // In this form where Envoy was told to send headers as they came (`encode_raw_headers`).
+    let raw = asked.header_map.iter().flat_map(|map| &map.headers).map(|header| {
+        let value = if header.raw_value.is_empty() { header.value.as_bytes() } else { &header.raw_value };
+        (header.key.as_str(), value)
+    });
+    headers.chain(raw)
+}
+
+/// Those of the client's headers that are looked at. What can't be a header's value is left out: it holds no secret of ours.
+fn read_headers(asked: &HttpRequest) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    let mut put = |name: &str, value: &[u8]| {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value)) {
+    for (name, value) in headers_of(asked) {
+        if let Some(name) = READ.iter().find(|read| read.as_str().eq_ignore_ascii_case(name))
+            && let Ok(value) = HeaderValue::from_bytes(value)
+        {
             headers.append(name, value);
         }
-    };
-    for (name, value) in &asked.headers {
-        put(name, value.as_bytes());
-    }
-    // In this form where Envoy was told to send headers as they came (`encode_raw_headers`).
-    for header in asked.header_map.iter().flat_map(|map| &map.headers) {
-        let value = if header.raw_value.is_empty() { header.value.as_bytes() } else { &header.raw_value };
-        put(&header.key, value);
     }
     headers
 }
@@ -150,10 +161,12 @@ fn source_of(attributes: &AttributeContext) -> Option<Peer> {
 
 /// Headers of the client that a program behind could take for ours. Those that we set are overwritten, and must not be
 /// named: Envoy removes last.
-fn forged(headers: &HeaderMap) -> Vec<String> {
-    let names = headers.keys().map(HeaderName::as_str);
-    let alike = names.filter(|name| name.replace('_', "-").starts_with(OURS));
-    alike.filter(|name| !headers::NAMES.contains(name)).map(str::to_owned).collect()
+fn forged(asked: &HttpRequest) -> Vec<String> {
+    let plain = |sign: u8| if sign == b'_' { b'-' } else { sign.to_ascii_lowercase() };
+    let alike = |name: &&str| name.bytes().map(plain).take(OURS.len()).eq(OURS.bytes());
+    let names = headers_of(asked).map(|(name, _)| name).filter(alike).map(str::to_ascii_lowercase);
+    let theirs: BTreeSet<String> = names.filter(|name| !headers::NAMES.contains(&name.as_str())).collect();
+    theirs.into_iter().collect()
 }
 
 fn allowed(verified: Option<&Verified>, forged: Vec<String>) -> CheckResponse {

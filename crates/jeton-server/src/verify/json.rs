@@ -21,6 +21,7 @@ use super::requirement;
 use crate::Shared;
 use crate::ask::{self, Ask};
 use crate::http::json::{self, Json};
+use crate::http::object::Object;
 use crate::metrics::Surface;
 use crate::operations::{reply, tell};
 use crate::trouble::Trouble;
@@ -47,14 +48,14 @@ pub(crate) async fn verify(State(shared): State<Arc<Shared>>, request: Request) 
 async fn answers(ask: &Ask) -> Result<Response, Trouble> {
     // Told apart by the first sign, so that a mistake is told where it is.
     let several = ask.body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
-    let questions: Vec<Question<'_>> =
+    let questions: Vec<Object<Question<'_>>> =
         if several { json::decode(&ask.body)? } else { vec![json::decode(&ask.body)?] };
     if questions.len() > MOST {
         return Err(Trouble::invalid(format!(
             "At most {MOST} secrets at once: ask about the others in another request"
         )));
     }
-    let secrets: Vec<&str> = questions.iter().map(|question| &*question.secret).collect();
+    let secrets: Vec<&str> = questions.iter().map(|Object(question)| &*question.secret).collect();
     let presented = match secrets[..] {
         [alone] => vec![ask.service().present(alone)],
         _ => ask.service().present_all(&secrets),
@@ -63,7 +64,7 @@ async fn answers(ask: &Ask) -> Result<Response, Trouble> {
     let mut text = Vec::with_capacity(LENGTH * questions.len());
     let mut json = Json::onto(&mut text);
     json.raw(if several { "[" } else { "" });
-    for (at, (question, presented)) in questions.iter().zip(presented).enumerate() {
+    for (at, (Object(question), presented)) in questions.iter().zip(presented).enumerate() {
         json.raw(if at > 0 { "," } else { "" });
         let place = several.then_some(at);
         answer(ask, question, presented, place, &mut json)?;
