@@ -7,18 +7,46 @@ pub use crate::authority::Says;
 use crate::authority::{Grant, PolicyGrant};
 use crate::caller::{Roles, member_grant};
 use crate::id::{AccountId, RoleId};
-use crate::member::Member;
+use crate::member::{Member, Standing};
 use crate::policy::{Policy, Resource};
 use crate::role::{BasePermissions, BaseRole};
+use crate::timestamp::Timestamp;
 use crate::token::{Scope, Token};
 
 /// Why, bound by bound. What is allowed is allowed by all of them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Explanation {
-    /// Whether the token may.
+    /// Whether the token may, and is good at all.
     pub allowed: bool,
+    /// Why it is good for nothing now, if it is.
+    pub lapse: Option<Lapse>,
     /// Everything that bounds it: its scope, its owner's rights now, its ceiling.
     pub bounds: Vec<Bound>,
+}
+
+/// Why a token is good for nothing, whatever it may do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lapse {
+    /// Its end has come.
+    Expired,
+    /// It acts for somebody who is blocked, removed or not yet approved.
+    Owner(Standing),
+}
+
+impl Lapse {
+    fn of(token: &Token, owner: &Member, now: Timestamp) -> Option<Self> {
+        if token.expires_at.is_some_and(|end| end.has_come(now)) {
+            return Some(Self::Expired);
+        }
+        (token.kind.is_of_a_person() && !owner.is_active()).then_some(Self::Owner(owner.standing))
+    }
+
+    fn words(self) -> String {
+        match self {
+            Self::Expired => "the token has expired".to_owned(),
+            Self::Owner(standing) => format!("the token's owner is {}", standing.as_str()),
+        }
+    }
 }
 
 /// One bound of a token.
@@ -81,11 +109,12 @@ pub enum By {
     Policy(Policy),
 }
 
-/// Explains whether a token may do this to that, as things are now.
+/// Explains whether a token may do this to that, as things are at `now`.
 pub fn explain(
     token: &Token,
     owner: &Member,
     roles: &impl Roles,
+    now: Timestamp,
     action: &str,
     resource: Resource<'_>,
 ) -> Explanation {
@@ -109,7 +138,8 @@ pub fn explain(
     }
     let ceiling = token.ceiling.grants().iter();
     bounds.extend(ceiling.map(|grant| of_grant(Source::Ceiling, grant, action, resource)));
-    Explanation { allowed: bounds.iter().all(|bound| bound.allowed), bounds }
+    let lapse = Lapse::of(token, owner, now);
+    Explanation { allowed: lapse.is_none() && bounds.iter().all(|bound| bound.allowed), lapse, bounds }
 }
 
 fn of_roles(
@@ -152,6 +182,9 @@ fn bound(source: Source, voices: Vec<Voice>) -> Bound {
 impl Explanation {
     /// The explanation in a sentence, for people.
     pub fn sentence(&self) -> String {
+        if let Some(lapse) = self.lapse {
+            return format!("Denied: {}", lapse.words());
+        }
         match self.bounds.iter().find(|bound| !bound.allowed) {
             None => {
                 let reasons: Vec<String> = self.bounds.iter().filter_map(Bound::why_allowed).collect();

@@ -1,7 +1,7 @@
 //! `/explain`: why a token may do something, or why not. Neither dialect has such a question, so it is our own.
 //!
 //! `GET /explain?action=…&resource=…`, with `token=ID` for another token than the caller's own. The answer goes through
-//! the same bounds that a request does, and names the statement that decided.
+//! the same bounds that a request does, and names the statement that decided. `active` says whether the token is good at all.
 
 use std::sync::Arc;
 
@@ -45,6 +45,7 @@ async fn explained(ask: &Ask) -> Result<Response, Trouble> {
     let (view, explanation) = ask.service().explain(&ask.session, token, &action, resource).await?;
     let body = json!({
         "allowed": explanation.allowed,
+        "active": explanation.lapse.is_none(),
         "because": explanation.sentence(),
         "action": action,
         "resource": text,

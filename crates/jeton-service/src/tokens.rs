@@ -135,7 +135,7 @@ impl Service {
         let view = if own { self.own_token(session).await? } else { self.get(session, id).await? };
         let owner = view.owner.as_deref().ok_or(Refusal::NoSuchToken)?;
         let directory = self.inner.index.directory();
-        let explanation = explain::explain(&view.token, owner, directory, action, resource);
+        let explanation = explain::explain(&view.token, owner, directory, self.now(), action, resource);
         Ok((view, explanation))
     }
 

@@ -2,14 +2,22 @@
 
 #![allow(clippy::unwrap_used, reason = "what can't be unwrapped here is a failure of the test")]
 
+use std::time::Duration;
+
+use jeton_core::member::Standing;
 use jeton_core::role::BaseRole;
+use jeton_service::ports::Clock as _;
 use jeton_testkit::{Jeton, Reply};
 use serde_json::{Value, json};
 
 const TOKENS: &str = "/api/v2/tokens";
 
 async fn create(jeton: &Jeton, body: Value) -> (String, String) {
-    let made = jeton.call(&jeton.owner.secret, "POST", TOKENS, Some(&body.to_string())).await.expect(201);
+    create_by(jeton, &jeton.owner.secret, body).await
+}
+
+async fn create_by(jeton: &Jeton, secret: &str, body: Value) -> (String, String) {
+    let made = jeton.call(secret, "POST", TOKENS, Some(&body.to_string())).await.expect(201);
     (made.string("_id"), made.string("token"))
 }
 
@@ -54,6 +62,32 @@ async fn the_statement_that_decided_is_named() {
     let refused = jeton.call(&secret, "DELETE", &format!("{TOKENS}/{victim}"), None).await.expect(403).json();
     assert_eq!(refused["reason"], policy[1]);
     assert_eq!(refused["access"]["resource"], format!("service-token/{victim}"));
+}
+
+/// What may be done with a token that is good for nothing is nothing, whatever its roles say.
+#[tokio::test]
+async fn a_token_that_is_good_for_nothing_is_said_to_be() {
+    let jeton = Jeton::start().await;
+    let question = |id: &str| format!("action=viewProject&resource=proj/p&token={id}");
+    let person = jeton.add_member(1500, BaseRole::Writer).await;
+    let theirs = jeton.token_of(&person.secret).to_string();
+    let (service, _) =
+        create_by(&jeton, &person.secret, json!({ "role": "reader", "serviceToken": true })).await;
+    let soon = jeton.clock.now().as_millis() + 1000;
+    let (ending, _) = create(&jeton, json!({ "role": "reader", "expiry": soon })).await;
+    let told = async |id: &str| {
+        let told = explain(&jeton, &jeton.owner.secret, &question(id)).await.expect(200).json();
+        (told["active"] == true, told["allowed"] == true, told["because"].as_str().unwrap().to_owned())
+    };
+    for id in [&theirs, &service, &ending] {
+        let (active, allowed, because) = told(id).await;
+        assert!(active && allowed && because.starts_with("Allowed: "), "{because}");
+    }
+    jeton.change_member(person.id, |member| member.standing = Standing::Blocked).await;
+    jeton.clock.advance(Duration::from_secs(1));
+    assert_eq!(told(&theirs).await, (false, false, "Denied: the token's owner is blocked".to_owned()));
+    assert_eq!(told(&ending).await, (false, false, "Denied: the token has expired".to_owned()));
+    assert!(told(&service).await.1, "a service's token outlives its maker");
 }
 
 #[tokio::test]

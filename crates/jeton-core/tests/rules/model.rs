@@ -37,7 +37,7 @@ proptest! {
             let allowed = with_resource(on, |resource| caller.may(action, resource));
             prop_assert_eq!(allowed, drawing.allowed(&asking, action, on), "{} on {:?}", action, on);
             let explained =
-                with_resource(on, |resource| explain(&token, &owner, &drawing.cast, action, resource));
+                with_resource(on, |resource| explain(&token, &owner, &drawing.cast, NOW, action, resource));
             prop_assert_eq!(explained.allowed, allowed, "{}", explained.sentence());
         }
         prop_assert_eq!(caller.is_administrator(), drawing.is_administrator(&asking));
