@@ -186,8 +186,8 @@ impl Service {
     pub async fn flush_last_used(&self) -> Result<(), Failure> {
         let batch = self.inner.last_used.batch();
         if !batch.is_empty() {
-            self.inner.store.touch(&batch.tokens, &batch.members).await?;
-            self.inner.last_used.written(batch);
+            self.inner.store.touch(&batch.tokens(), &batch.members()).await?;
+            self.inner.last_used.written(&batch);
         }
         if self.inner.cluster.is_some() {
             // More than the time between two calls, so that what another node was slow to write is not missed.
