@@ -1,6 +1,7 @@
 //! The gate: who is asking, and whether too often.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, HeaderName};
@@ -39,6 +40,8 @@ pub(crate) struct Gate {
     passwords: RateLimiter,
     /// Whose word is taken on where a request came from.
     trusted: VerifySettings,
+    /// Whether the operator was told that somebody asks as a gateway who is none.
+    warned: AtomicBool,
 }
 
 impl Gate {
@@ -49,6 +52,7 @@ impl Gate {
             failures: RateLimiter::new(Some(settings.failed_authentications), seeds(3)),
             passwords: RateLimiter::new(Some(settings.failed_logins), seeds(5)),
             trusted: settings.verify.clone(),
+            warned: AtomicBool::new(false),
         }
     }
 
@@ -146,6 +150,19 @@ impl Gate {
         match self.failures.check(self.key_of(origin), millis(service)) {
             Some(verdict) if !verdict.allowed => Trouble::TooManyFailures(verdict),
             _ => trouble,
+        }
+    }
+
+    /// Says once who asks as a gateway and is not known as one: its clients are all refused, and nothing in that says why.
+    pub(crate) fn warn_of_a_stranger(&self, origin: Origin<'_>) {
+        if let Some(address) = origin.peer.ip()
+            && !self.warned.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                %address,
+                "somebody asks as a gateway does, without a credential: if it is one, name it with --trusted-proxy, or let \
+                 it send X-Jeton-Credential. This is said once"
+            );
         }
     }
 

@@ -73,7 +73,7 @@ fn place() -> usize {
 }
 
 impl Metrics {
-    fn count(&self, surface: Surface, verdict: &Verdict) {
+    pub(crate) fn count(&self, surface: Surface, verdict: &Verdict) {
         let result = match verdict {
             Verdict::Allowed(_) => 0,
             Verdict::Forbidden(_) => 1,

@@ -12,8 +12,8 @@ pub enum Answer {
     Allowed(Verified),
     /// It is good, and may not.
     Forbidden(Verified),
-    /// It is not good: unknown, revoked, expired, or its owner is blocked. Jeton's log says which,
-    /// at level debug.
+    /// It is not good: unknown, revoked, expired, or its owner is blocked. Jeton's log, at level debug, says which, as far
+    /// as that is still known.
     Inactive,
 }
 

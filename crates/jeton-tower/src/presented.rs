@@ -20,20 +20,21 @@ pub(crate) enum Presented<'a> {
     Secret(&'a str),
 }
 
-/// The secret in `Authorization`, with `Bearer` before it or raw, or else in `Private-Token`.
+/// The secret in `Authorization`, with `Bearer` before it or raw, or in `Private-Token`. Which of two that differ counts is a
+/// question that the service behind might answer in another way, so both are none.
 pub(crate) fn presented(headers: &HeaderMap) -> Presented<'_> {
-    match in_header(headers, &AUTHORIZATION) {
-        Presented::Nothing => in_header(headers, &PRIVATE_TOKEN),
-        found => found,
+    match (in_header(headers, &AUTHORIZATION), in_header(headers, &PRIVATE_TOKEN)) {
+        (Presented::Nothing, found) | (found, Presented::Nothing) => found,
+        (one, other) if one == other => one,
+        _ => Presented::Unusable,
     }
 }
 
 fn in_header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Presented<'a> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Presented::Nothing };
-    // Which of two counts is a question that the service behind might answer in another way.
     let Ok(text) = value.to_str() else { return Presented::Unusable };
-    if values.next().is_some() {
+    if values.any(|other| other != value) {
         return Presented::Unusable;
     }
     let text = text.trim();
@@ -93,14 +94,18 @@ mod tests {
             (&[("authorization", b"bEARER   abc ")], Presented::Secret("abc")),
             (&[("authorization", b"abc")], Presented::Secret("abc")),
             (&[("private-token", b" abc")], Presented::Secret("abc")),
-            (&[("private-token", b"def"), ("authorization", b"Bearer abc")], Presented::Secret("abc")),
+            (&[("private-token", b"abc"), ("authorization", b"Bearer abc")], Presented::Secret("abc")),
+            (&[("private-token", b"def"), ("authorization", b"Bearer abc")], Presented::Unusable),
+            (&[("private-token", b"abc"), ("authorization", b"Basic abc")], Presented::Unusable),
+            (&[("private-token", b"abc"), ("private-token", b"def")], Presented::Unusable),
             (&[("private-token", b"def"), ("authorization", b"")], Presented::Secret("def")),
             (&[], Presented::Nothing),
             (&[("authorization", b"Bearer")], Presented::Nothing),
             (&[("authorization", b"Basic abc")], Presented::Unusable),
             (&[("authorization", b"Bearer a b")], Presented::Unusable),
             (&[("authorization", b"a\xffb")], Presented::Unusable),
-            (&[("authorization", b"abc"), ("authorization", b"abc")], Presented::Unusable),
+            (&[("authorization", b"abc"), ("authorization", b"abc")], Presented::Secret("abc")),
+            (&[("authorization", b"abc"), ("authorization", b"def")], Presented::Unusable),
             (&[("authorization", &long)], Presented::Unusable),
         ] {
             assert!(presented(&headers(lines)) == secret, "{lines:?}");

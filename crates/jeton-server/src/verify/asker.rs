@@ -26,6 +26,9 @@ impl Asker {
             return Ok(Self::Gateway);
         }
         let credential = origin.headers.get(CREDENTIAL).and_then(|value| value.to_str().ok());
+        if credential.is_none() {
+            shared.gate.warn_of_a_stranger(origin);
+        }
         // Apart: most gateways need none, and would carry the room for it about.
         let session = Box::pin(shared.gate.identify(&shared.service, credential, origin)).await?;
         shared.service.require_verifier(&session)?;

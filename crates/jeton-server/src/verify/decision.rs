@@ -37,17 +37,16 @@ pub(super) async fn decide(
     let need = need(shared, question)?;
     let requirement = match &need {
         Need::Nothing => return Ok(None),
-        Need::Denied(_) => {
-            // A stranger is not told which paths there are.
-            verified(shared, question, None).await?;
-            return Err(Trouble::Forbidden);
-        }
-        Need::Token => None,
         Need::Permission { action, resource } => {
             requirement::read(Some(action), Some(resource)).map_err(Trouble::invalid)?
         }
+        Need::Token | Need::Denied(_) => None,
     };
-    verified(shared, question, requirement).await.map(Some)
+    match verdict(shared, question, requirement, !matches!(need, Need::Denied(_))).await? {
+        Verdict::Allowed(verified) => Ok(Some(verified)),
+        Verdict::Forbidden(_) => Err(Trouble::Forbidden),
+        Verdict::Inactive => Err(shared.gate.failed(&shared.service, question.origin, Trouble::BadSecret)),
+    }
 }
 
 /// What a gateway may say in the address that it asks at.
@@ -102,23 +101,27 @@ fn need(shared: &Shared, question: &Question<'_>) -> Result<Need, Trouble> {
     }
 }
 
-async fn verified(
+/// The verdict on the secret of the request, counted. Where there is no way through, a good one is forbidden, and of a wrong
+/// one no more is said than anywhere: a stranger is not told which paths there are.
+async fn verdict(
     shared: &Arc<Shared>,
     question: &Question<'_>,
     requirement: Option<Requirement<'_>>,
-) -> Result<Verified, Trouble> {
-    let failed = |trouble| shared.gate.failed(&shared.service, question.origin, trouble);
+    is_a_way: bool,
+) -> Result<Verdict, Trouble> {
     let Some(secret) = presented(question.origin.headers, Prefers::Neither) else {
-        return Err(failed(Trouble::NoSecret));
+        return Err(shared.gate.failed(&shared.service, question.origin, Trouble::NoSecret));
     };
     let session = match &question.asker {
         Asker::Gateway => None,
         Asker::Session(session) => Some(session),
     };
     let presented = shared.service.present(secret);
-    match shared.verdict(question.surface, session, presented, requirement).await? {
-        Verdict::Allowed(verified) => Ok(verified),
-        Verdict::Forbidden(_) => Err(Trouble::Forbidden),
-        Verdict::Inactive => Err(failed(Trouble::BadSecret)),
-    }
+    shared.seek(&[presented]).await?;
+    let verdict = match shared.service.verify(session, presented, requirement).map_err(Trouble::Failed)? {
+        Verdict::Allowed(verified) if !is_a_way => Verdict::Forbidden(verified),
+        verdict => verdict,
+    };
+    shared.metrics.count(question.surface, &verdict);
+    Ok(verdict)
 }
