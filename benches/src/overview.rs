@@ -34,7 +34,7 @@ impl Overview {
     /// [`interrupt`](crate::interrupt).
     pub fn run(&self) -> Fallible<()> {
         let options = Options {
-            rounds: if self.quick { 1 } else { 5 },
+            rounds: if self.quick { 1 } else { 8 },
             seconds: if self.quick { 0.05 } else { 0.35 },
             tokens: self.tokens,
             json: self.json,
@@ -43,7 +43,7 @@ impl Overview {
             ..Options::default()
         };
         machine::describe(&options, &self.jeton)?;
-        let takes = if self.quick { "some seconds" } else { "about a minute" };
+        let takes = if self.quick { "some seconds" } else { "two minutes" };
         writeln!(stderr(), "takes    {takes}; Ctrl-C stops it, and leaves nothing behind")?;
         machine::pin_to(machine::Core::Load)?;
         let mut report = Report::new(self.json);

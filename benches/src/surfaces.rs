@@ -178,7 +178,7 @@ impl Sides {
             asking(Wire::Http1, at, each(&introspect)),
             asking(Wire::Http1, at, each(&|secret| forward(secret, None))),
             asking(Wire::Http1, at, each(&|secret| gateway("/verify/x-original", secret, ORIGINAL))),
-            asking(Wire::Http1, at, each(&|secret| gateway("/ext-authz/a/b", secret, ""))),
+            asking(Wire::Http1, at, each(&|secret| gateway("/ext-authz/a/b", secret, ENVOYS))),
             asking(Wire::Http1, at, each(&|secret| verify(&service, &json!({ "secret": secret })))),
             asking(Wire::Http1, at, several.map(|some| verify(&service, &listed(some))).collect()),
             asking(Wire::Grpc, grpc, checks(grpc)),
@@ -209,6 +209,9 @@ pub(crate) fn forward(secret: &str, client: Option<Ipv4Addr>) -> Vec<u8> {
 const FORWARDED: &str = "x-forwarded-method: GET\r\nx-forwarded-uri: /a/b\r\n";
 /// As nginx says it.
 const ORIGINAL: &str = "x-original-method: GET\r\nx-original-uri: /a/b\r\n";
+
+/// What Envoy adds of its own, over HTTP: what the request is about stands in the address.
+const ENVOYS: &str = "x-envoy-internal: true\r\nx-forwarded-proto: http\r\n";
 
 /// A gateway's question, whose headers say what the request is about.
 fn gateway(path: &str, secret: &str, about: &str) -> Vec<u8> {

@@ -154,8 +154,7 @@ impl Credentials {
         }
     }
 
-    /// What became of a secret that is not found, or is found at its end, beyond that: it was revoked, or replaced, or its
-    /// owner was removed. Known until the table is built anew.
+    /// Why a secret that is not found, or is found at its end, died, if the table still has it and that says more.
     pub(crate) fn fate(&self, digest: &Digest) -> Option<Dead> {
         let table = self.table.load();
         let tag = Tag::from(digest);

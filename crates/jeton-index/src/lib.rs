@@ -113,6 +113,10 @@ use credentials::{Credentials, Found};
 use directory::{Directory, Seat};
 use roster::Rosters;
 
+/// Credentials that are taken in together: so many that waiting for memory overlaps, so few that what was brought near is
+/// still there when its turn comes.
+const TOGETHER: usize = 256;
+
 /// Every credential in memory. See the [crate documentation](crate).
 pub struct Index {
     credentials: Credentials,
@@ -191,10 +195,10 @@ pub enum Dead {
     Expired,
     /// The owner of a personal token is blocked, removed or not yet approved.
     OwnerInactive,
-    /// The token was revoked. Only [`Index::why`] tells.
+    /// The token was revoked; a login also if it was ended because it had expired. Only [`Index::why`] tells.
     Revoked,
-    /// Another secret took its place when the token was rotated, and no grace was given or is left. Only [`Index::why`]
-    /// tells.
+    /// Another secret took its place when the token was rotated, and no grace was given, or it ended, by itself, with the
+    /// token or because somebody revoked this secret alone. Only [`Index::why`] tells.
     Replaced,
 }
 
@@ -210,8 +214,8 @@ impl Index {
         }
     }
 
-    /// Takes in records while the index is being built, the faster the more there are at once: the looks of one token wait
-    /// for memory while those of the next begin. [`Index::built`] ends that.
+    /// Takes in records while the index is being built, faster together than one by one: the looks of one token wait for
+    /// memory while those of the next begin. [`Index::built`] ends that.
     pub fn load(&mut self, records: impl IntoIterator<Item = Record>) {
         let mut credentials = Vec::new();
         for record in records {
@@ -221,7 +225,7 @@ impl Index {
                 Record::Credential(credential) => credentials.push(credential),
             }
         }
-        self.add(&credentials);
+        credentials.chunks(TOGETHER).for_each(|credentials| self.add(credentials));
     }
 
     /// Says that everything up to `revision` was loaded.
@@ -297,9 +301,9 @@ impl Index {
 
     /// Why a secret with this digest is good for nothing at `now`, as exactly as is known; `None` if it is alive.
     ///
-    /// What died after the table of secrets was last built, at the start or when it grew, is told from what never was.
-    /// This is a second look, for whoever keeps a log: an answer must not wait for it, and takes as long for a secret
-    /// that was revoked as for one that is unknown.
+    /// What is revoked or replaced is told from what never was until the table of secrets is built anew: at the start, and
+    /// whenever the living and the dead have filled it. This is a second look, for whoever keeps a log. It takes the same
+    /// steps for a secret that was revoked as for one that is unknown.
     pub fn why(&self, digest: &Digest, now: Timestamp) -> Option<Dead> {
         let dead = self.verify(digest, now, |_| ()).err()?;
         Some(match dead {

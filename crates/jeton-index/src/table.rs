@@ -214,6 +214,31 @@ mod tests {
     use crate::rights::Name;
     use crate::slot::Until;
 
+    /// What moved to another slot has not died, and what came back is not remembered as dead.
+    #[test]
+    fn a_death_is_the_last_one() {
+        let nth = |number: u64| Worth {
+            until: Until::earliest([None; 2]),
+            retiring: false,
+            revision: Revision::new(number << 32),
+            rights: Name::from_bits(0),
+        };
+        // All in one line, so that the search goes on from it.
+        let tag = |low| Tag { high: 1, low };
+        let token = TokenId::from_bytes([7; 12]);
+        let table = Table::with_room_for(0, 0);
+        assert_eq!(table.death(tag(1)), None);
+        table.put(tag(1), token, 0, nth(0));
+        table.put(tag(2), token, 0, nth(0));
+        table.set(tag(1), token, 0, nth(1));
+        assert_eq!(table.death(tag(1)), Some(Death::Moved));
+        table.end(tag(1), Death::Replaced);
+        assert_eq!(table.death(tag(1)), Some(Death::Replaced));
+        table.put(tag(1), token, 0, nth(2));
+        table.end(tag(1), Death::Revoked);
+        assert_eq!([1, 2, 3].map(|low| table.death(tag(low))), [Some(Death::Revoked), None, None]);
+    }
+
     /// Every change here changes the upper part of the revision, so each takes a new slot. Nobody sees a revision that
     /// never was, or one with the rights of another, and nobody misses a secret while it moves.
     #[test]

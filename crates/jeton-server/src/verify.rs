@@ -8,8 +8,8 @@
 //! | `/verify/x-original`, `/verify/x-forwarded`, `/ext-authz/…` | gateways, about the request before them ([`forward`]) |
 //! | `envoy.service.auth.v3.Authorization/Check`, at an address of its own | Envoy, over gRPC ([`grpc`]) |
 //!
-//! A stranger never learns why a secret is not good: unknown, revoked and expired look alike. The log says why
-//! at level debug; what was revoked before the start is unknown.
+//! A stranger never learns why a secret is not good: unknown, revoked and expired look alike. The log says why at level debug,
+//! as far as that is still known.
 
 pub(crate) mod asker;
 mod decision;

@@ -35,7 +35,8 @@ impl Session {
 pub enum Unauthenticated {
     /// It can't be a secret.
     Malformed(Malformed),
-    /// It is no living secret.
+    /// It is no living secret. That it was revoked or replaced is told only where the log is written at level debug; no
+    /// more than that may depend on it.
     Dead(Dead),
 }
 
@@ -76,8 +77,8 @@ impl Service {
         self.inner.index.verify(&session.digest, self.now(), |living| living.ends_at()).ok().flatten()
     }
 
-    /// Why a secret is good for nothing, as exactly as is known. Looked for only where somebody reads it: what strangers wait
-    /// for does not depend on it.
+    /// Why a secret is good for nothing, as exactly as is known ([`jeton_index::Index::why`]). Looked for only where
+    /// somebody reads it: otherwise no refusal waits for a second look.
     pub(crate) fn for_the_log(&self, digest: &Digest, now: Timestamp, dead: Dead) -> Dead {
         if tracing::enabled!(tracing::Level::DEBUG) {
             self.inner.index.why(digest, now).unwrap_or(dead)

@@ -91,6 +91,7 @@ impl Service {
         };
         // Accounts are walls: to whoever asks from another one, there is no such token.
         if asker.is_some_and(|asker| asker.caller().account != verified.member.account) {
+            tracing::debug!(token = %verified.token, "a good token is of another account than whoever asks");
             return Ok(Verdict::Inactive);
         }
         if matches!(verdict, Verdict::Forbidden(_)) {

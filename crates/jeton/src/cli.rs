@@ -332,7 +332,7 @@ fn route() -> Command {
     };
     let test = with_settings(
         Command::new("test")
-            .about("Say what a request needs, by the route map of gateways")
+            .about("Say what a request needs by the route map of gateways, and which route says so")
             .arg(text("method", "METHOD", "The method, in capitals"))
             .arg(text("path", "PATH", "The path, as the client sends it")),
         setting::FOR_ROUTES,

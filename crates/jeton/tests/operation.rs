@@ -44,6 +44,35 @@ fn people_get_text() {
     assert_eq!(process.wait().code(), 0, "SIGINT ends it as SIGTERM does");
 }
 
+/// Whoever presents it is told none of this.
+#[test]
+fn the_log_says_at_level_debug_why_a_secret_is_good_for_nothing() {
+    let dir = tempdir().unwrap();
+    let mut server = Server::start_with(serve(dir.path()).args(["--log-level", "debug"]));
+    let owner = owner_token(dir.path());
+    let authorized = format!("Authorization: {owner}");
+    let asked = |method: &str, path: &str| curl(&["-X", method, "-H", &authorized, &server.url(path)]);
+    let revoked = server.issue(&owner, "revoked");
+    let id =
+        asked("GET", "/api/v2/tokens").json()["items"].as_array().unwrap().iter().find_map(|token| {
+            (token["name"] == "revoked").then(|| token["_id"].as_str().unwrap().to_owned())
+        });
+    assert_eq!(asked("DELETE", &format!("/api/v2/tokens/{}", id.unwrap())).status, 204);
+    let logged = |server: &mut Server, secret: &str, text: &str| {
+        assert_eq!(server.status_for(secret), 401);
+        server.process().logged(text)
+    };
+    let line = logged(&mut server, &revoked, "authentication failed");
+    assert!(line.contains("Dead(Revoked)"), "{line}");
+    let line = logged(&mut server, &format!("{owner}x"), "authentication failed");
+    assert!(line.contains("Malformed("), "{line}");
+    let presented = format!("Authorization: {revoked}");
+    assert_eq!(curl(&["-H", &presented, &server.url("/verify/x-forwarded")]).status, 401);
+    let line = server.process().logged("a presented secret is good for nothing");
+    assert!(line.contains("Revoked"), "{line}");
+    server.stop();
+}
+
 #[test]
 fn no_log_line_holds_a_secret_however_much_is_logged() {
     let dir = tempdir().unwrap();

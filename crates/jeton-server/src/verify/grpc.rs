@@ -124,8 +124,8 @@ impl Checker {
     }
 }
 
-/// What is looked at of the client's headers. There are many more on every request.
-const READ: [HeaderName; 3] = [AUTHORIZATION, PRIVATE_TOKEN, FORWARDED_FOR];
+/// What is looked at of the client's headers, here and wherever a [`Question`] leads to. There are many more on every request.
+static READ: [HeaderName; 3] = [AUTHORIZATION, PRIVATE_TOKEN, FORWARDED_FOR];
 
 /// The client's headers as Envoy says them.
 fn headers_of(asked: &HttpRequest) -> impl Iterator<Item = (&str, &[u8])> {
