@@ -15,8 +15,7 @@
 //!
 //! # In a program of your own
 //!
-//! What was presented is looked at in three steps, each of which is cheaper than the next and ends most of what is no secret:
-//! format and checksum, the keyed digest, the index.
+//! [`verdict::Verifier`] goes from a presented text to a verdict.
 //!
 //! ```
 //! use jeton_core::authority::Authority;
@@ -32,8 +31,8 @@
 //! use jeton_core::snapshot::Record;
 //! use jeton_core::timestamp::Timestamp;
 //! use jeton_core::token::{ApiVersion, Scope, TokenKind};
-//! use jeton_index::Index;
-//! use jeton_index::verdict::{Requirement, Verdict};
+//! use jeton_index::verdict::{Refused, Requirement, Verifier};
+//! use jeton_index::{Dead, Index};
 //!
 //! let format = SecretFormat::new("acme").expect("2 to 12 letters or digits");
 //! let key = ServerKey::new([7; 32].into());
@@ -73,17 +72,15 @@
 //! index.load([Record::Member(member), Record::Credential(credential)]);
 //! index.built(Revision::ZERO);
 //!
+//! let verifier = Verifier { format: &format, key: &key, index: &index };
 //! let verify = |presented: &str, action: &str, now: i64| {
 //!     let resource = Resource::parse("proj/web").expect("a resource");
-//!     let requirement = Some(Requirement { action, resource });
-//!     format.recognize(presented).map_err(|malformed| format!("{malformed:?}"))?;
-//!     let verdict = index.decide(&key.digest(presented), requirement, Timestamp::from_millis(now));
-//!     verdict.map_err(|dead| format!("{dead:?}"))
+//!     verifier.verify(presented, Some(Requirement { action, resource }), Timestamp::from_millis(now))
 //! };
-//! assert!(matches!(verify(secret.expose(), "viewProject", 999), Ok(Verdict::Allowed(_))));
-//! assert!(matches!(verify(secret.expose(), "updateProject", 999), Ok(Verdict::Forbidden(_))));
-//! assert_eq!(verify(secret.expose(), "viewProject", 1_000).unwrap_err(), "Expired");
-//! assert!(verify("nothing of the kind", "viewProject", 999).is_err());
+//! assert_eq!(verify(secret.expose(), "viewProject", 999).unwrap().token, TokenId::from_bytes([3; 12]));
+//! assert!(matches!(verify(secret.expose(), "updateProject", 999), Err(Refused::NotAllowed(_))));
+//! assert!(matches!(verify(secret.expose(), "viewProject", 1_000), Err(Refused::Dead(Dead::Expired))));
+//! assert!(matches!(verify("nothing of the kind", "viewProject", 999), Err(Refused::Malformed(_))));
 //! ```
 
 mod credentials;

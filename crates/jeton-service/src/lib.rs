@@ -51,14 +51,14 @@ pub use cluster::{Membership, Standing};
 pub use error::{Error, Failure};
 pub use jeton_core::rule::Founding;
 pub use jeton_index::roster::Start;
-pub use jeton_index::verdict::{Requirement, Verdict, Verified};
+pub use jeton_index::verdict::{Requirement, Verified};
 pub use jeton_store::Presence;
 pub use ports::{Clock, Entropy, Monotonic};
 pub use rebuild::Progress;
 pub use session::{Session, Unauthenticated};
 pub use start::{Founded, Joining, StartError, TurnsBy};
 pub use tokens::{TokenPage, TokenView, Visible};
-pub use verify::Presented;
+pub use verify::{Presented, Verdict};
 pub use watch::{
     ChangeWatch, Ended, MemberNews, MemberView, MemberWatch, NotInLog, Post, TokenEvent, TokenNews,
     TokenWatch, Watching,

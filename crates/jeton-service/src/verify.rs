@@ -5,7 +5,7 @@ use jeton_core::refusal::Refusal;
 use jeton_core::rule;
 use jeton_core::secret::Malformed;
 use jeton_index::Dead;
-use jeton_index::verdict::{Requirement, Verdict};
+use jeton_index::verdict::{Decided, Requirement, Verified};
 
 use crate::Service;
 use crate::error::{Error, Failure};
@@ -14,6 +14,17 @@ use crate::session::Session;
 /// A presented text that could be a secret, as its digest: worked out once, whatever is asked about it.
 #[derive(Clone, Copy, Debug)]
 pub struct Presented(Digest);
+
+/// What came of a look at a secret.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// It is good, and may do what is asked, if anything is.
+    Allowed(Verified),
+    /// It is good, and may not do what is asked.
+    Forbidden(Verified),
+    /// It is good for nothing. Why is in the log: a stranger learns only that it is.
+    Inactive,
+}
 
 fn unlike(reason: Malformed) -> Malformed {
     tracing::debug!(?reason, "a presented text is no secret");
@@ -78,27 +89,25 @@ impl Service {
         let Some(Presented(digest)) = presented else { return Ok(Verdict::Inactive) };
         self.require_fresh()?;
         let now = self.now();
-        let verdict = match self.inner.index.decide(&digest, requirement, now) {
-            Ok(verdict) => verdict,
+        let Decided { verified, is_allowed } = match self.inner.index.decide(&digest, requirement, now) {
+            Ok(decided) => decided,
             Err(dead) => {
                 let reason = self.for_the_log(&digest, now, dead);
                 tracing::debug!(?reason, "a presented secret is good for nothing");
                 return Ok(Verdict::Inactive);
             }
         };
-        let (Verdict::Allowed(verified) | Verdict::Forbidden(verified)) = &verdict else {
-            return Ok(verdict);
-        };
         // Accounts are walls: to whoever asks from another one, there is no such token.
         if asker.is_some_and(|asker| asker.caller().account != verified.member.account) {
             tracing::debug!(token = %verified.token, "a good token is of another account than whoever asks");
             return Ok(Verdict::Inactive);
         }
-        if matches!(verdict, Verdict::Forbidden(_)) {
-            tracing::debug!(token = %verified.token, "a good token may not do what is asked of it");
-        }
         self.inner.last_used.note(verified.token, verified.kind, verified.member.id, now);
-        Ok(verdict)
+        if is_allowed {
+            return Ok(Verdict::Allowed(verified));
+        }
+        tracing::debug!(token = %verified.token, "a good token may not do what is asked of it");
+        Ok(Verdict::Forbidden(verified))
     }
 
     /// Whether this session may ask about the secrets of others.
