@@ -81,12 +81,11 @@ fn gone(NotInLog { oldest, newest }: NotInLog) -> Response {
         oldest = oldest.number(),
         newest = newest.number()
     );
-    let more = json!({
-        "oldest": oldest.number(),
-        "newest": newest.number(),
-        "snapshot": ["/api/v2/tokens?showAll=true", "/api/v2/members", "/api/v2/roles"],
-    });
-    problem(StatusCode::GONE, &detail, more)
+    let snapshot = ["/api/v2/tokens?showAll=true", "/api/v2/members", "/api/v2/roles"];
+    problem(StatusCode::GONE, &detail, |json| {
+        json.raw(r#","oldest":"#).value(&oldest.number()).raw(r#","newest":"#).value(&newest.number());
+        json.raw(r#","snapshot":"#).value(&snapshot);
+    })
 }
 
 /// Writes changes as events or as lines.

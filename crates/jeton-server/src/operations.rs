@@ -10,10 +10,11 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{Router, get};
 use jeton_core::refusal::Refusal;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::Shared;
 use crate::http::body::BodyRefused;
+use crate::http::json::Json;
 use crate::routes::{self, Path};
 use crate::trouble::{Trouble, harmless};
 use crate::{changes, explain, metrics, openapi};
@@ -82,10 +83,13 @@ pub(crate) fn reply(status: StatusCode, body: impl Into<Body>) -> Response {
     (status, [(CONTENT_TYPE, json), (CACHE_CONTROL, no_store)], body.into()).into_response()
 }
 
+/// More than a problem takes besides its detail, in bytes.
+const PROBLEM: usize = 128;
+
 /// A problem in the form of RFC 9457.
 pub(crate) fn tell(trouble: &Trouble) -> Response {
     let (status, detail) = words(trouble);
-    let mut response = problem(status, &detail, json!({}));
+    let mut response = problem(status, &detail, |_| {});
     challenge(&mut response, trouble);
     retry_after(&mut response, trouble);
     response
@@ -118,19 +122,16 @@ pub(crate) fn words(trouble: &Trouble) -> (StatusCode, String) {
     (status, harmless(&detail))
 }
 
-/// A problem in the form of RFC 9457, with the members of `more` as extensions.
-pub(crate) fn problem(status: StatusCode, detail: &str, mut more: Value) -> Response {
+/// A problem in the form of RFC 9457, and what `more` writes behind its members.
+pub(crate) fn problem(status: StatusCode, detail: &str, more: impl FnOnce(&mut Json<'_>)) -> Response {
     let title = status.canonical_reason().unwrap_or("Error");
-    let standard = [
-        ("type", json!("about:blank")),
-        ("title", json!(title)),
-        ("status", json!(status.as_u16())),
-        ("detail", json!(detail)),
-    ];
-    for (name, value) in standard {
-        more[name] = value;
-    }
-    let mut response = reply(status, more.to_string());
+    let mut text = Vec::with_capacity(PROBLEM + detail.len());
+    let mut json = Json::onto(&mut text);
+    json.raw(r#"{"type":"about:blank","title":"#).plain(title.as_bytes());
+    json.raw(r#","status":"#).value(&status.as_u16()).raw(r#","detail":"#).text(detail);
+    more(&mut json);
+    json.raw("}");
+    let mut response = reply(status, text);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     response
 }

@@ -14,7 +14,6 @@ use axum::http::header::{CACHE_CONTROL, VARY};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use jeton_service::Verified;
-use serde_json::json;
 
 use super::asker::Asker;
 use super::decision::{Question, decide};
@@ -152,7 +151,7 @@ fn refused(trouble: &Trouble, query: Query<'_>) -> Response {
     let response = tell(trouble);
     match on_limit(query) {
         Ok(instead) if response.status() == StatusCode::TOO_MANY_REQUESTS && instead != response.status() => {
-            let mut said = problem(instead, TOO_MANY, json!({}));
+            let mut said = problem(instead, TOO_MANY, |_| {});
             retry_after(&mut said, trouble);
             if instead == StatusCode::UNAUTHORIZED {
                 // RFC 9110, section 15.5.2: every 401 has a challenge.

@@ -31,6 +31,9 @@ use crate::metrics::Surface;
 use crate::operations::{reply, retry_after, words};
 use crate::trouble::Trouble;
 
+/// More than an error takes besides its description, in bytes.
+const SHORT: usize = 80;
+
 const FORM: &str = "application/x-www-form-urlencoded";
 
 pub(crate) async fn introspect(State(shared): State<Arc<Shared>>, request: Request) -> Response {
@@ -295,8 +298,11 @@ impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         // Neither may stand in a description (RFC 6749, section 5.2).
         let description = self.description.replace(['"', '\\'], "'");
-        let body = json!({ "error": self.error, "error_description": description });
-        let mut response = reply(self.status, body.to_string());
+        let mut text = Vec::with_capacity(SHORT + description.len());
+        let mut json = Json::onto(&mut text);
+        json.raw(r#"{"error":"#).plain(self.error.as_bytes());
+        json.raw(r#","error_description":"#).text(&description).raw("}");
+        let mut response = reply(self.status, text);
         if let Some(challenge) = self.challenge {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
