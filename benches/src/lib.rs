@@ -37,6 +37,7 @@
 #![allow(rustdoc::private_intra_doc_links, reason = "the table above is for whoever reads this crate")]
 
 mod bare_loop;
+mod changing;
 mod client;
 mod cluster;
 mod command_line;

@@ -5,7 +5,8 @@
 //! been put together, as a request's header is, so what is not in the processor's cache is the index alone.
 
 use std::hint::black_box;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use jeton_core::change::{Event, Revision};
 use jeton_core::credential::Credential;
@@ -14,18 +15,21 @@ use jeton_core::rule::Mint;
 use jeton_core::secret::Malformed;
 use jeton_core::snapshot::Record;
 use jeton_core::timestamp::Timestamp;
-use jeton_core::token::{Scope, TokenKind};
+use jeton_core::token::{Scope, Token, TokenKind};
 use jeton_index::{Dead, Index};
 
-use crate::Fallible;
+use crate::changing::{CHANGES, Changing};
 use crate::figure::{Figure, Goal, Report};
 use crate::options::Options;
 use crate::population;
 use crate::rounds::{Dice, Series, take_turns};
 use crate::spread;
+use crate::{Fallible, machine};
 
 /// Questions between two looks at the clock.
 const BATCH: usize = 1024;
+/// Tokens that the index takes in at once, as when a server starts.
+const TOGETHER: usize = 256;
 /// Characters of a secret with the usual prefix.
 const LENGTH: usize = 54;
 /// Secrets that no token has: so many that where they would be does not stay in the processor's cache.
@@ -58,7 +62,36 @@ pub(crate) fn measure(options: &Options, report: &mut Report) -> Fallible<()> {
     report.add(beside("of it the index: a good digest", INDEX_HIT, FLOOR_OF_INDEX))?;
     report.add(beside("of it the index: an unknown digest", INDEX_MISS, FLOOR_OF_INDEX))?;
     let name = format!("index without rosters, {} tokens, bytes a token", options.tokens);
-    report.add(Figure::plain(name, bytes, "B").goal(Goal::AtMost(56.0)))
+    report.add(Figure::plain(name, bytes, "B").goal(Goal::AtMost(56.0)))?;
+    let name = "resident memory, with members and lists, bytes a token";
+    report.add(
+        Figure::plain(name, installation.resident / f64::from(options.tokens), "B").goal(Goal::AtMost(100.0)),
+    )?;
+    let rate = f64::from(options.tokens) / installation.loading.as_secs_f64();
+    report.add(Figure::plain("tokens taken in while it is built", rate, "/s"))?;
+    while_it_changes(options, &mut installation, &mut dice, report)
+}
+
+/// How long a question takes by itself while the index changes, beside one that does not.
+fn while_it_changes(
+    options: &Options,
+    installation: &mut Installation,
+    dice: &mut Dice,
+    report: &mut Report,
+) -> Fallible<()> {
+    let mut changing = Changing::new(installation.like.clone(), options.seed);
+    let index = Arc::clone(&installation.index);
+    let series: Series<2, [f64; 2]> = take_turns(options.rounds, options.seed, |side| {
+        let mut ask = || installation.turn_of_single_ones(HIT, options.seconds, dice);
+        if side == 0 { ask() } else { changing.beside(&index, ask) }
+    })?;
+    for (at, share) in ["p50", "p99"].into_iter().enumerate() {
+        let name = format!("a good secret by itself, beside {CHANGES} changes a second, {share}");
+        let figure = Figure::plain(name, series.spread_of(1, |both| both[at]).median, "ns");
+        let quiet = series.spread_of(0, |both| both[at]).median;
+        report.add(figure.beside(quiet, series.ratio_of(1, 0, |both| both[at])))?;
+    }
+    Ok(())
 }
 
 /// A good secret alone, and how long single ones take.
@@ -100,7 +133,13 @@ const AT_ONCE: usize = 9;
 /// Tokens, and their secrets to ask with.
 struct Installation {
     mint: Mint,
-    index: Index,
+    index: Arc<Index>,
+    /// One of its tokens.
+    like: Token,
+    /// Bytes of memory that it takes, with its members and lists.
+    resident: f64,
+    /// How long it took to take in the tokens.
+    loading: Duration,
     floor: BareTable,
     secrets: Vec<(Text, Digest)>,
     strangers: Vec<(Text, Digest)>,
@@ -114,8 +153,14 @@ impl Installation {
         let mut floor = BareTable::with_room_for(tokens as usize);
         let every = u64::from(tokens.div_ceil(ASKED_WITH));
         let mut secrets = Vec::with_capacity(tokens.min(ASKED_WITH) as usize);
-        let mut issued = 0;
-        let mut revision = Revision::ZERO;
+        let (mut issued, mut revision) = (0, Revision::ZERO);
+        let (mut like, mut loading) = (None, Duration::ZERO);
+        let mut waiting = Vec::new();
+        let mut load = |waiting: &mut Vec<Record>, index: &mut Index| {
+            let started = Instant::now();
+            index.load(waiting.drain(..));
+            loading += started.elapsed();
+        };
         population::imagine(tokens, seed, population::mint()?, |proposal, secret| {
             revision = revision.next();
             match proposal.at_revision(revision).event {
@@ -129,16 +174,33 @@ impl Installation {
                         }
                         issued += 1;
                     }
-                    index.load([Record::Credential(Credential::from(&token))]);
+                    waiting.push(Record::Credential(Credential::from(&token)));
+                    if waiting.len() == TOGETHER {
+                        load(&mut waiting, &mut index);
+                    }
+                    like = Some(token);
                 }
                 _ => {}
             }
             Ok(())
         })?;
+        load(&mut waiting, &mut index);
         index.built(revision);
+        let others = floor.bytes() + size_of_val(&*secrets);
+        let resident = machine::resident_mib(std::process::id())? * f64::from(1 << 20) - others as f64;
         let mint = population::mint()?;
         let strangers = strangers(&mint, seed)?;
-        Ok(Self { mint, index, floor, secrets, strangers, batch: Vec::with_capacity(BATCH) })
+        Ok(Self {
+            mint,
+            index: Arc::new(index),
+            like: like.ok_or("there is no token")?,
+            resident,
+            loading,
+            floor,
+            secrets,
+            strangers,
+            batch: Vec::with_capacity(BATCH),
+        })
     }
 
     /// Nanoseconds for one question of a kind.
@@ -268,6 +330,10 @@ struct BareSlot {
 impl BareTable {
     pub(crate) fn with_room_for(tokens: usize) -> Self {
         Self(vec![BareSlot::default(); tokens / 3 * 4 + 4])
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val(&*self.0)
     }
 
     fn place(&self, digest: &Digest) -> (u128, usize) {
