@@ -195,7 +195,8 @@ fn listed(secrets: &[String]) -> serde_json::Value {
     json!(repeated.map(|secret| json!({ "secret": secret })).collect::<Vec<_>>())
 }
 
-fn verify(service: &str, body: &serde_json::Value) -> Vec<u8> {
+/// A question to `POST /verify`.
+pub(crate) fn verify(service: &str, body: &serde_json::Value) -> Vec<u8> {
     client::post("/verify", "authorization", service, &body.to_string())
 }
 
@@ -221,7 +222,8 @@ fn gateway(path: &str, secret: &str, about: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-fn post_form(path: &str, service: &str, secret: &str) -> Vec<u8> {
+/// A secret in a form, as introspection takes it.
+pub(crate) fn post_form(path: &str, service: &str, secret: &str) -> Vec<u8> {
     let form = format!("token={secret}");
     let length = form.len();
     format!(

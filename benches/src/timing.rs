@@ -17,6 +17,7 @@ use crate::options::Options;
 use crate::rounds::Dice;
 use crate::scratch::Scratch;
 use crate::server::{OWNER, Server};
+use crate::surfaces;
 
 /// Secrets of each class.
 const SECRETS: usize = 200;
@@ -34,35 +35,81 @@ pub(crate) fn measure(options: &Options, jeton: &Path, report: &mut Report) -> F
     let mut client = server.client()?;
     let mut dice = Dice::new(options.seed);
     let secrets = classes(&mut client, &mut dice)?;
-    let requests: Vec<Vec<Vec<u8>>> =
-        secrets.iter().map(|class| class.iter().map(|secret| forward(secret)).collect()).collect();
-    let answers = CLASSES.len() * (ANSWERS as f64 * options.seconds) as usize;
-    let mut took: [Vec<f64>; CLASSES.len()] = Default::default();
-    for _ in 0..answers {
-        let class = dice.below(CLASSES.len() as u64) as usize;
-        let request = &requests[class][dice.below(SECRETS as u64) as usize];
-        let answer = client.ask(request)?;
-        if answer.status != 401 {
-            return Err(format!("status {} for a secret that is {}", answer.status, CLASSES[class]).into());
-        }
-        took[class].push(answer.took.as_secs_f64() * 1e6);
-    }
-    let mut all: Vec<f64> = took.iter().flatten().copied().collect();
-    all.sort_by(f64::total_cmp);
-    let slowest = all[(all.len() as f64 * KEPT) as usize];
-    for class in &mut took {
-        class.retain(|answer| *answer <= slowest);
-    }
-    report.add(Figure::plain("a refusal, as its sender sees it", mean(&took[0]), "µs"))?;
-    for (one, other) in [(0, 1), (0, 2), (1, 2)] {
-        let name = format!("t between refusals: {} and {}", CLASSES[one], CLASSES[other]);
-        report.add(Figure::plain(name, welch(&took[one], &took[other]).abs(), "").goal(Goal::AtMost(4.5)))?;
+    for surface in &SURFACES {
+        let took = surface.asked(&mut client, &mut dice, &secrets, options.seconds)?;
+        surface.tell(took, report)?;
     }
     Ok(())
 }
 
-fn forward(secret: &str) -> Vec<u8> {
-    client::get("/verify/x-forwarded", "authorization", secret)
+/// A way to ask about a secret, and with which status it is refused.
+struct Surface {
+    name: &'static str,
+    status: u16,
+    question: fn(&str) -> Vec<u8>,
+}
+
+const SURFACES: [Surface; 3] = [
+    Surface {
+        name: "GET /verify/x-forwarded",
+        status: 401,
+        question: |secret| client::get("/verify/x-forwarded", "authorization", secret),
+    },
+    Surface {
+        name: "POST /oauth2/introspect",
+        status: 200,
+        question: |secret| surfaces::post_form("/oauth2/introspect", OWNER, secret),
+    },
+    Surface {
+        name: "POST /verify",
+        status: 200,
+        question: |secret| surfaces::verify(OWNER, &json!({ "secret": secret })),
+    },
+];
+
+/// Microseconds for each answer, by class.
+type Took = [Vec<f64>; CLASSES.len()];
+
+impl Surface {
+    fn asked(
+        &self,
+        client: &mut Client,
+        dice: &mut Dice,
+        secrets: &[Vec<String>; CLASSES.len()],
+        seconds: f64,
+    ) -> Fallible<Took> {
+        let questions = |class: &Vec<String>| class.iter().map(|secret| (self.question)(secret)).collect();
+        let questions: Vec<Vec<Vec<u8>>> = secrets.iter().map(questions).collect();
+        let mut took = Took::default();
+        for _ in 0..CLASSES.len() * (ANSWERS as f64 * seconds) as usize {
+            let class = dice.below(CLASSES.len() as u64) as usize;
+            let answer = client.ask(&questions[class][dice.below(SECRETS as u64) as usize])?;
+            if answer.status != self.status {
+                return Err(
+                    format!("status {} for a secret that is {}", answer.status, CLASSES[class]).into()
+                );
+            }
+            took[class].push(answer.took.as_secs_f64() * 1e6);
+        }
+        Ok(took)
+    }
+
+    fn tell(&self, mut took: Took, report: &mut Report) -> Fallible<()> {
+        let mut all: Vec<f64> = took.iter().flatten().copied().collect();
+        all.sort_by(f64::total_cmp);
+        let slowest = all[(all.len() as f64 * KEPT) as usize];
+        for class in &mut took {
+            class.retain(|answer| *answer <= slowest);
+        }
+        let name = format!("{}: a refusal, as its sender sees it", self.name);
+        report.add(Figure::plain(name, mean(&took[0]), "µs"))?;
+        for (one, other) in [(0, 1), (0, 2), (1, 2)] {
+            let name = format!("{}: t between {} and {}", self.name, CLASSES[one], CLASSES[other]);
+            let t = welch(&took[one], &took[other]).abs();
+            report.add(Figure::plain(name, t, "").goal(Goal::AtMost(4.5)))?;
+        }
+        Ok(())
+    }
 }
 
 /// Secrets that are refused, by class.
