@@ -26,10 +26,8 @@ use crate::rounds::{Dice, Series, take_turns};
 use crate::spread;
 use crate::{Fallible, machine};
 
-/// Questions between two looks at the clock.
+/// Questions, or tokens taken in, between two looks at the clock.
 const BATCH: usize = 1024;
-/// Tokens that the index takes in at once, as when a server starts.
-const TOGETHER: usize = 256;
 /// Characters of a secret with the usual prefix.
 const LENGTH: usize = 54;
 /// Secrets that no token has: so many that where they would be does not stay in the processor's cache.
@@ -175,7 +173,7 @@ impl Installation {
                         issued += 1;
                     }
                     waiting.push(Record::Credential(Credential::from(&token)));
-                    if waiting.len() == TOGETHER {
+                    if waiting.len() == BATCH {
                         load(&mut waiting, &mut index);
                     }
                     like = Some(token);
