@@ -43,7 +43,7 @@ impl Overview {
             ..Options::default()
         };
         machine::describe(&options, &self.jeton)?;
-        let takes = if self.quick { "some seconds" } else { "two minutes" };
+        let takes = if self.quick { "some seconds" } else { "a minute and a half" };
         writeln!(stderr(), "takes    {takes}; Ctrl-C stops it, and leaves nothing behind")?;
         machine::pin_to(machine::Core::Load)?;
         let mut report = Report::new(self.json);

@@ -59,6 +59,14 @@ async fn law_01_a_revocation_that_was_acknowledged_is_never_honoured_again() {
     assert!(!works(&jeton, &secret).await, "the grace has run out");
     assert!(works(&jeton, &next).await);
 
+    let (id, replaced) = create(&jeton, &json!({ "role": "reader" })).await;
+    let path = format!("{TOKENS}/{id}/reset?expiry={}", soon + 60_000);
+    let next = jeton.call(&owner, "POST", &path, None).await.expect(200).string("token");
+    assert!(works(&jeton, &replaced).await && works(&jeton, &next).await, "in the grace");
+    jeton.call(&owner, "DELETE", &format!("{TOKENS}/{id}"), None).await.expect(204);
+    assert!(!works(&jeton, &replaced).await, "revoked with its token, in its grace");
+    assert!(!works(&jeton, &next).await, "revoked");
+
     let (_, secret) = create(&jeton, &json!({ "role": "reader", "expiry": soon + 1000 })).await;
     assert!(works(&jeton, &secret).await);
     jeton.clock.advance(Duration::from_secs(1));

@@ -391,7 +391,7 @@ fn bench() -> Command {
             .long_about(
                 "Measure what a verification costs on this machine, beside the least that it could cost.\n\n\
                  Fills a scratch store in the temporary directory, starts a second jeton on it on a local port, and asks it \
-                 about good tokens on every surface, for a minute. Each figure stands beside a floor that was measured in turn \
+                 about good tokens on every surface, for more than a minute. Each figure stands beside a floor that was measured in turn \
                  with it: an answer that is a constant, from the same HTTP or gRPC library, or for a verification in the \
                  process the bare hash and look-up. The ratio is what travels to other machines; absolute figures \
                  belong to this one and this minute. Server and load have a core each where there are two. No setting, \
