@@ -24,10 +24,11 @@
 //!   looks again.
 //! - A table that is full of living and dead slots, or out of names, is replaced by a new one with names of its own, in one
 //!   pointer swap. Readers that are still in the old one see what was true when they entered, rights included: nothing
-//!   is written there any more.
+//!   is written there any more. Lists of tokens name places in the table ([`crate::roster`]), so whoever moves a secret,
+//!   or all of them, tells where they are then.
 //!
 //! What has a number has few enough bits that the bounds are worth saying. Nothing is refused when one is reached, and
-//! nothing wrong is said: only what is beyond is not let in.
+//! nothing wrong is said: only what is beyond is not let in, or not listed.
 //!
 //! | what | bound | beyond it |
 //! |---|---|---|
@@ -35,6 +36,7 @@
 //! | distinct rights at a time | 2³¹ - 1 | a token with others is unknown until jeton starts again |
 //! | changes | 2⁴⁷ | tokens are good, and every write on the authority of a token changed since fails |
 //! | ends | the year 10889 | the end of time |
+//! | slots | 2³² - 1, in 190 GB | a token whose slot is beyond is good, and stands in no list |
 //!
 //! Huge pages would help: with a million tokens, in three pairs of runs whose allocator asked for them or not, a good digest
 //! took 388, 352 and 401 ns with them and 426, 552 and 572 without, an unknown one 265, 243 and 232 and 378, 339 and 379.
@@ -55,7 +57,7 @@ use jeton_core::timestamp::Timestamp;
 use crate::Dead;
 use crate::rights::{Book, MOST_NAMES, Name};
 use crate::slot::{Death, Tag, Until, Worth};
-use crate::table::{Place, Table};
+use crate::table::{Ids, Moved, OF_A_CHANGE, Place, Table};
 
 /// Every credential by its digest.
 pub(crate) struct Credentials {
@@ -134,6 +136,7 @@ impl Credentials {
         answer: impl FnOnce(&Found<'_>, Owner, &Rights) -> T,
     ) -> Result<T, Dead> {
         let tag = Tag::from(digest);
+        let mut seen = None;
         loop {
             let table = self.table.load();
             let (place, worth) = table.find(tag).ok_or(Dead::Unknown)?;
@@ -150,6 +153,10 @@ impl Credentials {
                 && let Some(rights) = &*rights
             {
                 return Ok(answer(&found, owner, rights));
+            }
+            // It does not, so nobody is on the way to it. That can't be; if it is, who asks is refused and not kept for ever.
+            if seen.replace(worth) == Some(worth) {
+                return Err(Dead::Unknown);
             }
         }
     }
@@ -174,45 +181,60 @@ impl Credentials {
         self.table.load().bring(digests.map(Tag::from));
     }
 
-    /// Adds credentials with their owners, many at once where an index is built: looks that wait for memory then overlap.
-    pub(crate) fn add<'c>(
-        &self,
-        credentials: impl IntoIterator<Item = (&'c Credential, u32), IntoIter: Clone>,
-    ) {
-        let credentials = credentials.into_iter();
-        let mut book = self.book();
-        let mut table = self.table.load();
-        let secrets = credentials.clone().flat_map(|(credential, _)| Secret::all_of(credential));
-        table.bring(secrets.map(|secret| secret.tag));
-        for (credential, owner) in credentials {
-            if self.make_room(&table, &mut book) {
-                table = self.table.load();
-            }
-            let rights = book.acquire(&credential.rights, &table.names);
-            for secret in Secret::all_of(credential) {
-                table.put(secret.tag, credential.id, owner, secret.worth(credential, rights));
-            }
-        }
+    /// Whether the table holds these besides what it holds, as it is.
+    pub(crate) fn has_room_for(&self, credentials: &[Credential]) -> bool {
+        let secrets = credentials.iter().map(|credential| Secret::all_of(credential).count()).sum();
+        self.can_take(&self.table.load(), &self.book(), secrets, credentials.len())
     }
 
-    /// Follows a change of a token: its rights, its end, its secrets.
-    pub(crate) fn replace(&self, before: &Credential, after: &Credential, owner: u32) {
+    /// Adds credentials with their owners, many at once where an index is built: looks that wait for memory then overlap.
+    /// Tells where the secret of each is, and what moved before, because there was no room.
+    pub(crate) fn add<'c>(
+        &self,
+        credentials: impl IntoIterator<Item = (&'c Credential, u32), IntoIter: ExactSizeIterator + Clone>,
+    ) -> (Vec<Place>, Option<Moved>) {
+        let credentials = credentials.into_iter();
+        let secrets = credentials.clone().flat_map(|(credential, _)| Secret::all_of(credential));
         let mut book = self.book();
-        self.make_room(&self.table.load(), &mut book);
+        let moved = self.make_room(&mut book, secrets.clone().count(), credentials.len());
+        let table = self.table.load();
+        table.bring(secrets.map(|secret| secret.tag));
+        let mut places = Vec::with_capacity(credentials.len());
+        for (credential, owner) in credentials {
+            let rights = book.acquire(&credential.rights, &table.names);
+            let put = |secret: Secret| {
+                table.put(secret.tag, credential.id, owner, secret.worth(credential, rights))
+            };
+            // The one that holds comes last.
+            places.extend(Secret::all_of(credential).map(put).last());
+        }
+        (places, moved)
+    }
+
+    /// Follows a change of a token: its rights, its end, its secrets. Tells where the secret that holds is, if it is elsewhere
+    /// than the one before, and what moved before, because there was no room.
+    pub(crate) fn replace(
+        &self,
+        before: &Credential,
+        after: &Credential,
+        owner: u32,
+    ) -> (Option<Place>, Option<Moved>) {
+        let mut book = self.book();
+        let moved = self.make_room(&mut book, OF_A_CHANGE, 1);
         let table = self.table.load();
         // It may have gone with its owner.
-        if table.find(Tag::from(&before.digest)).is_none() {
-            return;
-        }
+        let Some((was, _)) = table.find(Tag::from(&before.digest)) else {
+            return (None, moved);
+        };
         let rights = book.acquire(&after.rights, &table.names);
         let kept = Secret::all_of(after);
         for gone in Secret::all_of(before).filter(|secret| kept.clone().all(|kept| kept.tag != secret.tag)) {
             table.end(gone.tag, Death::Replaced);
         }
-        for secret in kept {
-            table.set(secret.tag, after.id, owner, secret.worth(after, rights));
-        }
+        let set = |secret: Secret| table.set(secret.tag, after.id, owner, secret.worth(after, rights));
+        let is = kept.map(set).last();
         book.release(&before.rights, &table.names);
+        (is.filter(|place| *place != was), moved)
     }
 
     pub(crate) fn remove(&self, credential: &Credential) {
@@ -259,6 +281,11 @@ impl Credentials {
         self.book().len()
     }
 
+    /// The tokens of all slots.
+    pub(crate) fn ids(&self) -> Ids {
+        self.table.load().ids()
+    }
+
     /// Bytes that the table takes at its present size.
     pub(crate) fn bytes(&self) -> usize {
         self.table.load().bytes()
@@ -268,27 +295,36 @@ impl Credentials {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Replaces this table by a larger one, or by one without the dead, if another change doesn't fit. Whether it did.
-    fn make_room(&self, table: &Table, book: &mut Book) -> bool {
-        // At the bound of names another table would have no more of them.
-        let names = table.names.has_room() || book.len() >= self.most_names as usize;
-        let full = !(table.has_room() && names);
-        if full {
-            self.table.store(Arc::new(self.rebuilt(table, book)));
-        }
-        full
+    /// Whether so many secrets of so many tokens fit in. At the bound of names another table would have no more of them.
+    fn can_take(&self, table: &Table, book: &Book, secrets: usize, tokens: usize) -> bool {
+        let names = table.names.has_room_for(tokens) || book.len() >= self.most_names as usize;
+        names && table.has_room_for(secrets)
     }
 
-    /// A table with the living of this one and room for half as many again.
-    fn rebuilt(&self, old: &Table, book: &mut Book) -> Table {
-        let room = old.living().count() / 2 * 3;
+    /// Replaces this table by a larger one, or by one without the dead, if so many secrets of so many tokens don't fit in.
+    /// Tells where everything is then.
+    fn make_room(&self, book: &mut Book, secrets: usize, tokens: usize) -> Option<Moved> {
+        let table = self.table.load();
+        if self.can_take(&table, book, secrets, tokens) {
+            return None;
+        }
+        let (larger, moved) = self.rebuilt(&table, book, secrets);
+        self.table.store(Arc::new(larger));
+        Some(moved)
+    }
+
+    /// A table with the living of this one and room for half as many again, and for so many secrets.
+    fn rebuilt(&self, old: &Table, book: &mut Book, secrets: usize) -> (Table, Moved) {
+        let living = old.living().count();
+        let room = (living / 2 * 3).max(living + secrets);
         let table = Table::with_room_for(room, Table::names_for(room, book.len()).min(self.most_names));
         let renamed = book.rename(&table.names);
+        let mut moved = Moved::between(old, &table);
         for (place, tag, worth) in old.living() {
             let worth = Worth { rights: renamed(worth.rights), ..worth };
-            table.put(tag, old.token(place), old.owner(place), worth);
+            moved.note(place, table.put(tag, old.token(place), old.owner(place), worth));
         }
-        table
+        (table, moved)
     }
 }
 

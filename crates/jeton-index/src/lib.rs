@@ -202,10 +202,12 @@ pub enum Dead {
 impl Index {
     /// An empty index with room for this many tokens before it first grows.
     pub fn with_capacity(tokens: usize) -> Self {
+        let credentials = Credentials::with_capacity(tokens);
+        let rosters = Rosters::of(credentials.ids());
         Self {
-            credentials: Credentials::with_capacity(tokens),
+            credentials,
             directory: Directory::default(),
-            rosters: Rosters::default(),
+            rosters,
             revision: AtomicU64::new(0),
             writer: Mutex::new(()),
         }
@@ -371,15 +373,25 @@ impl Index {
     }
 
     fn add(&self, credentials: &[Credential]) {
-        let seats = self.directory.seats_of(credentials.iter().map(|credential| credential.owner));
-        self.credentials.add(credentials.iter().zip(seats));
-        let listed = |it: &Credential| ((it.account, it.rights.kind, it.owner), it.id);
-        self.rosters.add(credentials.iter().map(listed));
+        // Where the table is nearly full they come one by one: room for all of them would be made before it is needed.
+        let together = if self.credentials.has_room_for(credentials) { credentials.len().max(1) } else { 1 };
+        for some in credentials.chunks(together) {
+            let seats = self.directory.seats_of(some.iter().map(|credential| credential.owner));
+            let (places, moved) = self.credentials.add(some.iter().zip(seats));
+            self.rosters.follow(moved);
+            let listed = some.iter().zip(places);
+            self.rosters
+                .add(listed.map(|(it, place)| ((it.account, it.rights.kind, it.owner), it.id, place)));
+        }
     }
 
     fn replace(&self, before: &Token, after: &Token) {
         let (before, after) = (Credential::from(before), Credential::from(after));
-        self.credentials.replace(&before, &after, self.directory.seat_of(after.owner));
+        let (place, moved) = self.credentials.replace(&before, &after, self.directory.seat_of(after.owner));
+        self.rosters.follow(moved);
+        if let Some(place) = place {
+            self.rosters.put((after.account, after.rights.kind, after.owner), after.id, place);
+        }
     }
 
     fn remove(&self, token: &Token) {

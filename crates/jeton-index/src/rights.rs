@@ -63,9 +63,9 @@ impl Names {
         Self { rights: Slab::with_limit(limit.min(MOST_NAMES)) }
     }
 
-    /// Whether there is a name left.
-    pub(crate) fn has_room(&self) -> bool {
-        self.rights.length() < self.rights.limit()
+    /// Whether this many names are left.
+    pub(crate) fn has_room_for(&self, more: usize) -> bool {
+        more <= (self.rights.limit() - self.rights.length()) as usize
     }
 
     /// The rights of this name, unless nobody has them any more.

@@ -14,6 +14,7 @@
 //! 11.5.
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use jeton_core::id::TokenId;
@@ -24,7 +25,7 @@ use crate::slot::{Death, Slot, Tag, Worth};
 /// The room of the smallest table, in tokens.
 pub(crate) const SMALLEST: usize = 1024;
 /// Slots that a change takes at the most: a token has two secrets at the most.
-const OF_A_CHANGE: usize = 2;
+pub(crate) const OF_A_CHANGE: usize = 2;
 /// A table is full when this part of its slots is taken.
 const FULL: (usize, usize) = (17, 20);
 
@@ -36,14 +37,83 @@ struct Line([Slot; 2]);
 #[derive(Default)]
 struct Id([AtomicU32; 3]);
 
+/// The ids of a table's tokens, each at the place of its slot, of the dead as well. Whoever keeps places keeps these with
+/// them, and can read them when the table is gone.
+#[derive(Clone)]
+pub(crate) struct Ids(Arc<[Id]>);
+
+impl Ids {
+    /// This many, to be written.
+    pub(crate) fn of(slots: usize) -> Self {
+        Self(std::iter::repeat_with(Id::default).take(slots).collect())
+    }
+
+    /// The id at a place.
+    pub(crate) fn at(&self, place: Place) -> TokenId {
+        let mut bytes = [0; 12];
+        for (four, word) in bytes.chunks_exact_mut(4).zip(&self.0[place.0].0) {
+            four.copy_from_slice(&word.load(Ordering::Relaxed).to_be_bytes());
+        }
+        TokenId::from_bytes(bytes)
+    }
+
+    /// Says whose the slot at a place is.
+    pub(crate) fn set(&self, place: Place, token: TokenId) {
+        for (four, word) in token.as_bytes().chunks_exact(4).zip(&self.0[place.0].0) {
+            word.store(u32::from_be_bytes(four.try_into().expect("chunks of four bytes")), Ordering::Relaxed);
+        }
+    }
+}
+
 /// Where a slot is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Place(usize);
 
+impl Place {
+    /// In four bytes, for whoever keeps many. `None` for a place that four bytes can't tell.
+    pub(crate) fn number(self) -> Option<u32> {
+        u32::try_from(self.0).ok().filter(|number| *number != NOWHERE)
+    }
+
+    /// The place with this number.
+    pub(crate) const fn numbered(number: u32) -> Self {
+        Self(number as usize)
+    }
+}
+
+/// The number of no place.
+const NOWHERE: u32 = u32::MAX;
+
+/// What was at which place of a table is at which of the one that follows it.
+pub(crate) struct Moved {
+    /// The tokens of the new table.
+    pub(crate) ids: Ids,
+    numbers: Vec<u32>,
+}
+
+impl Moved {
+    /// Nothing yet, from one table to another.
+    pub(crate) fn between(old: &Table, new: &Table) -> Self {
+        let slots = 2 * old.lines.len();
+        Self { ids: new.ids.clone(), numbers: vec![NOWHERE; slots.min(NOWHERE as usize)] }
+    }
+
+    pub(crate) fn note(&mut self, from: Place, to: Place) {
+        if let Some(number) = self.numbers.get_mut(from.0) {
+            *number = to.number().unwrap_or(NOWHERE);
+        }
+    }
+
+    /// The number of the place where that is now that was at the one with this number. `None` for what is dead.
+    pub(crate) fn number(&self, from: u32) -> Option<u32> {
+        self.numbers.get(from as usize).copied().filter(|number| *number != NOWHERE)
+    }
+}
+
 /// Secrets by their tags, and rights by their names.
 pub(crate) struct Table {
     lines: Box<[Line]>,
-    ids: Box<[Id]>,
+    ids: Ids,
     pub(crate) names: Names,
     /// Slots that hold a tag, dead or alive. Only the writer counts.
     taken: AtomicUsize,
@@ -56,16 +126,16 @@ impl Table {
         let lines = slots.div_ceil(2) | 1;
         Self {
             lines: std::iter::repeat_with(Line::default).take(lines).collect(),
-            ids: std::iter::repeat_with(Id::default).take(2 * lines).collect(),
+            ids: Ids::of(2 * lines),
             names: Names::with_limit(names),
             taken: AtomicUsize::new(0),
         }
     }
 
-    /// Whether another change fits in.
-    pub(crate) fn has_room(&self) -> bool {
+    /// Whether this many secrets more fit in.
+    pub(crate) fn has_room_for(&self, secrets: usize) -> bool {
         let slots = 2 * self.lines.len();
-        self.taken.load(Ordering::Relaxed) + OF_A_CHANGE <= slots * FULL.0 / FULL.1
+        self.taken.load(Ordering::Relaxed) + secrets <= slots * FULL.0 / FULL.1
     }
 
     /// Names enough that a table is not built anew for their sake alone before as many have been given as there are
@@ -111,7 +181,7 @@ impl Table {
     pub(crate) fn bring(&self, tags: impl Iterator<Item = Tag>) {
         let glances = tags.map(|tag| {
             let (at, _) = self.path(tag);
-            self.lines[at].0[0].glance() ^ u64::from(self.ids[2 * at].0[0].load(Ordering::Relaxed))
+            self.lines[at].0[0].glance() ^ u64::from(self.ids.0[2 * at].0[0].load(Ordering::Relaxed))
         });
         black_box(glances.fold(0, |all, glance| all ^ glance));
     }
@@ -139,15 +209,16 @@ impl Table {
     /// The token of a slot. It stands beside the table at a place that is known as soon as the slot is, so that the
     /// processor can fetch both at once.
     pub(crate) fn token(&self, place: Place) -> TokenId {
-        let mut bytes = [0; 12];
-        for (four, word) in bytes.chunks_exact_mut(4).zip(&self.ids[place.0].0) {
-            four.copy_from_slice(&word.load(Ordering::Relaxed).to_be_bytes());
-        }
-        TokenId::from_bytes(bytes)
+        self.ids.at(place)
     }
 
-    /// Puts a secret into a slot that nobody had.
-    pub(crate) fn put(&self, tag: Tag, token: TokenId, owner: u32, worth: Worth) {
+    /// The tokens of all slots.
+    pub(crate) fn ids(&self) -> Ids {
+        self.ids.clone()
+    }
+
+    /// Puts a secret into a slot that nobody had, and tells which.
+    pub(crate) fn put(&self, tag: Tag, token: TokenId, owner: u32, worth: Worth) -> Place {
         let (mut at, step) = self.path(tag);
         let side = loop {
             let line = &self.lines[at].0;
@@ -158,24 +229,27 @@ impl Table {
             at = self.next(at, step);
         };
         let place = Place(2 * at + side);
-        for (four, word) in token.as_bytes().chunks_exact(4).zip(&self.ids[place.0].0) {
-            word.store(u32::from_be_bytes(four.try_into().expect("chunks of four bytes")), Ordering::Relaxed);
-        }
+        self.ids.set(place, token);
         self.slot(place).fill(tag, owner, worth);
         // There is one writer. To add in one step would make the processor wait for every line that was written to.
         self.taken.store(self.taken.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        place
     }
 
     /// Gives a secret another worth, in its slot if that can be done in steps that nobody misreads, and in a new one
     /// otherwise. The new one comes after the old one on every search, and is there before that one dies: nobody misses
-    /// both.
-    pub(crate) fn set(&self, tag: Tag, token: TokenId, owner: u32, worth: Worth) {
-        let slot = self.find(tag).map(|(place, _)| self.slot(place));
-        match slot {
-            Some(slot) if slot.can_become(worth) => slot.become_worth(worth),
+    /// both. Tells where the secret is now.
+    pub(crate) fn set(&self, tag: Tag, token: TokenId, owner: u32, worth: Worth) -> Place {
+        let found = self.find(tag).map(|(place, _)| (place, self.slot(place)));
+        match found {
+            Some((place, slot)) if slot.can_become(worth) => {
+                slot.become_worth(worth);
+                place
+            }
             _ => {
-                self.put(tag, token, owner, worth);
-                slot.inspect(|slot| slot.die(Death::Moved));
+                let place = self.put(tag, token, owner, worth);
+                found.inspect(|(_, slot)| slot.die(Death::Moved));
+                place
             }
         }
     }
@@ -200,7 +274,7 @@ impl Table {
 
     /// Bytes of the slots and the ids.
     pub(crate) fn bytes(&self) -> usize {
-        size_of_val(&*self.lines) + size_of_val(&*self.ids)
+        size_of_val(&*self.lines) + size_of_val(&*self.ids.0)
     }
 }
 
@@ -256,7 +330,9 @@ mod tests {
         let token = TokenId::from_bytes([7; 12]);
         let table = Table::with_room_for(usize::try_from(TAGS * (MOVES + 1)).unwrap(), 0);
         let moving = AtomicU64::new(0);
-        (0..TAGS).for_each(|number| table.put(tag(number), token, 0, nth(0)));
+        for number in 0..TAGS {
+            table.put(tag(number), token, 0, nth(0));
+        }
         let read = || {
             loop {
                 let number = moving.load(Ordering::SeqCst);
@@ -272,7 +348,9 @@ mod tests {
             scope.spawn(read);
             scope.spawn(read);
             for number in 0..TAGS {
-                (1..=MOVES).for_each(|at| table.set(tag(number), token, 0, nth(at)));
+                for at in 1..=MOVES {
+                    table.set(tag(number), token, 0, nth(at));
+                }
                 moving.store(number + 1, Ordering::SeqCst);
             }
         });

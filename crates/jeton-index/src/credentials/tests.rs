@@ -126,6 +126,16 @@ fn rights_that_change_for_ever_take_no_room() {
     assert_eq!((credentials.bytes(), credentials.distinct_rights()), (bytes, 2));
 }
 
+/// It can't come to that. If it did, who asks would have to be answered.
+#[test]
+fn a_slot_that_names_forgotten_rights_is_refused() {
+    let credentials = Credentials::with_capacity(0);
+    credentials.add([(&credential(1), 0)]);
+    assert!(answer(&credentials, 1).is_ok());
+    credentials.book().release(&credential(1).rights, &credentials.table.load().names);
+    assert_eq!(answer(&credentials, 1), Err(Dead::Unknown));
+}
+
 /// The bound is a thousand times the memory of any machine, so the test brings its own.
 #[test]
 fn a_token_whose_rights_have_no_name_is_unknown_and_the_others_go_on() {
