@@ -1,13 +1,14 @@
 //! The gateways of `examples/`, each a real one with that very configuration, between real clients, the real program and
 //! something to protect.
 //!
-//! Every gateway has to keep the same promises; they are in [`keeps_its_promises`]. Where one can't, the difference is a
-//! field of [`Kind`], and stands in `examples/README.md`.
+//! Every gateway has to keep the same promises; they are in [`keeps_its_promises`] and [`tells_clients_apart`]. Where one
+//! can't, the difference is a field of [`Kind`], and stands in `examples/README.md`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
 use std::collections::HashSet;
+use std::net::UdpSocket;
 use std::path::Path;
 use std::process::Command;
 
@@ -20,11 +21,16 @@ use support::{Reply, Server, curl, left_out, owner_token, serve};
 use tempfile::TempDir;
 
 /// What tells one gateway from another.
+#[derive(Clone, Copy)]
 struct Kind {
     /// Its folder in `examples/`.
     folder: &'static str,
     /// What a client is told while jeton is down.
     down: u16,
+    /// What a client is told that failed too often.
+    limited: u16,
+    /// Whether a client on loopback has that address for it, and not the gateway's other one.
+    knows_loopback: bool,
 }
 
 /// Every header in which jeton says who asks.
@@ -48,8 +54,8 @@ fn nginx_keeps_its_promises() {
     let Some(nginx) = program("nginx", "JETON_TEST_NGINX") else {
         return left_out("nginx: scripts/test installs it");
     };
-    keeps_its_promises(&Kind { folder: "nginx", down: 503 }, |dir, _| {
-        let mut command = Command::new(nginx);
+    protects(&Kind { folder: "nginx", down: 503, limited: 401, knows_loopback: true }, |dir, _| {
+        let mut command = Command::new(&nginx);
         // One process: it is the one that is stopped.
         command.arg("-p").arg(dir).args(["-c", "nginx.conf", "-g", "daemon off; master_process off;"]);
         command
@@ -61,8 +67,8 @@ fn caddy_keeps_its_promises() {
     let Some(caddy) = program("caddy", "JETON_TEST_CADDY") else {
         return left_out("Caddy: scripts/test installs it and sets JETON_TEST_CADDY");
     };
-    keeps_its_promises(&Kind { folder: "caddy", down: 503 }, |dir, _| {
-        let mut command = Command::new(caddy);
+    protects(&Kind { folder: "caddy", down: 503, limited: 429, knows_loopback: true }, |dir, _| {
+        let mut command = Command::new(&caddy);
         command.args(["run", "--config", "Caddyfile"]).env("HOME", dir).env_remove("XDG_DATA_HOME");
         command
     });
@@ -73,8 +79,8 @@ fn traefik_keeps_its_promises() {
     let Some(traefik) = program("traefik", "JETON_TEST_TRAEFIK") else {
         return left_out("Traefik: scripts/test installs it and sets JETON_TEST_TRAEFIK");
     };
-    keeps_its_promises(&Kind { folder: "traefik", down: 500 }, |_, _| {
-        let mut command = Command::new(traefik);
+    protects(&Kind { folder: "traefik", down: 500, limited: 429, knows_loopback: true }, |_, _| {
+        let mut command = Command::new(&traefik);
         command.arg("--configFile=traefik.yaml");
         command
     });
@@ -85,8 +91,8 @@ fn haproxy_keeps_its_promises() {
     let Some(haproxy) = program("haproxy", "JETON_TEST_HAPROXY") else {
         return left_out("HAProxy: scripts/test installs it");
     };
-    keeps_its_promises(&Kind { folder: "haproxy", down: 503 }, |_, _| {
-        let mut command = Command::new(haproxy);
+    protects(&Kind { folder: "haproxy", down: 503, limited: 429, knows_loopback: true }, |_, _| {
+        let mut command = Command::new(&haproxy);
         command.args(["-db", "-f", "haproxy.cfg"]);
         command
     });
@@ -106,8 +112,8 @@ fn envoy_keeps_its_promises(folder: &'static str) {
     let Some(envoy) = program("envoy", "JETON_TEST_ENVOY") else {
         return left_out("Envoy: scripts/test installs it and sets JETON_TEST_ENVOY");
     };
-    keeps_its_promises(&Kind { folder, down: 503 }, |_, _| {
-        let mut command = Command::new(envoy);
+    protects(&Kind { folder, down: 503, limited: 429, knows_loopback: folder == "envoy-grpc" }, |_, _| {
+        let mut command = Command::new(&envoy);
         // Else it would leave shared memory behind, for a successor.
         command.args(["-c", "envoy.yaml", "--disable-hot-restart", "--concurrency", "1"]);
         command
@@ -120,11 +126,15 @@ fn apache_keeps_its_promises() {
     let Some(apache) = program("apache2", "JETON_TEST_APACHE") else {
         return left_out("Apache: scripts/test installs it, and its module oauth2");
     };
-    let scene = Scene::open(&Kind { folder: "apache", down: 401 }, |dir, secret| {
-        let mut command = Command::new(apache);
-        command.args(["-X", "-f", "httpd.conf", "-d"]).arg(dir).env("JETON_SECRET", secret);
-        command
-    });
+    let scene = Scene::open(
+        &Kind { folder: "apache", down: 401, limited: 401, knows_loopback: true },
+        "0",
+        |dir, secret| {
+            let mut command = Command::new(apache);
+            command.args(["-X", "-f", "httpd.conf", "-d"]).arg(dir).env("JETON_SECRET", secret);
+            command
+        },
+    );
     let (reader, writer) = (scene.token_with_role("reader"), scene.token_with_role("writer"));
     let bearer = |token: &Token| format!("Authorization: Bearer {}", token.secret);
     let (reads, writes) = (bearer(&reader), bearer(&writer));
@@ -162,7 +172,7 @@ fn apache_keeps_its_promises() {
 
 /// A gateway between a client and something to protect, with jeton at its side.
 struct Scene {
-    kind_down: u16,
+    kind: Kind,
     gateway: Gateway,
     server: Server,
     upstream: Upstream,
@@ -179,11 +189,12 @@ struct Token {
 }
 
 impl Scene {
-    /// The command for the gateway is given its folder, and the secret of a service that may ask about others.
-    fn open(kind: &Kind, command: impl FnOnce(&Path, &str) -> Command) -> Self {
+    /// Clients may fail so often. The command for the gateway is given its folder, and the secret of a service that may ask
+    /// about others.
+    fn open(kind: &Kind, failures: &str, command: impl FnOnce(&Path, &str) -> Command) -> Self {
         let data = tempfile::tempdir().unwrap();
         let mut jeton = serve(data.path());
-        jeton.arg("--route-map").arg(example("routes.toml")).args(["--failed-auth-rate", "0"]);
+        jeton.arg("--route-map").arg(example("routes.toml")).args(["--failed-auth-rate", failures]);
         jeton.args(["--grpc-listen", "127.0.0.1:0"]);
         let server = Server::start_with(&mut jeton);
         let upstream = Upstream::start();
@@ -193,7 +204,7 @@ impl Scene {
         let owner = owner_token(data.path());
         let asker = service_token(&server, &owner, json!({ "role": "reader" })).1;
         let gateway = Gateway::start(kind.folder, ports, |dir| command(dir, &asker));
-        Self { kind_down: kind.down, gateway, server, upstream, owner, data }
+        Self { kind: *kind, gateway, server, upstream, owner, data }
     }
 
     /// Makes a service token that may read the flags of one project, and make new ones there.
@@ -266,8 +277,52 @@ fn token(server: &Server, owner: &str, mut scope: Value) -> (String, String) {
     (text("_id"), text("token"))
 }
 
-fn keeps_its_promises(kind: &Kind, command: impl FnOnce(&Path, &str) -> Command) {
-    let scene = Scene::open(kind, command);
+/// A gateway that asks jeton about every request, with what it does for clients who come too often.
+fn protects(kind: &Kind, command: impl Fn(&Path, &str) -> Command) {
+    tells_clients_apart(&Scene::open(kind, "3/3600", &command));
+    keeps_its_promises(Scene::open(kind, "0", &command));
+}
+
+/// Whoever fails too often is told so, and nobody else behind the same gateway: also not whoever has a good token and comes
+/// from the same address.
+fn tells_clients_apart(scene: &Scene) {
+    // Loopback is where gateways are, so a client of whom they say that is nobody in particular.
+    let Some(address) = other_address() else {
+        return left_out("the limit on failures: this machine has no address but loopback");
+    };
+    let good = format!("Authorization: Bearer {}", scene.token().secret);
+    let (bad, limited, from_there) =
+        ("Authorization: Bearer nonsense", scene.kind.limited, ["--interface", &address]);
+    for _ in 0..3 {
+        // 401 as often as is left: the gateway was asked from loopback while it started.
+        let status = scene.ask(FLAG, &[bad], &from_there).status;
+        assert!(status == 401 || status == limited, "{status}");
+    }
+    let told = scene.refused(limited, FLAG, &[bad], &[&["-i"], &from_there[..]].concat());
+    assert_eq!(told.body.to_lowercase().contains("\nretry-after: "), limited == 429, "{told:?}");
+    let as_if = ["X-Forwarded-For: 203.0.113.7", "X-Real-IP: 203.0.113.7", "Forwarded: for=203.0.113.7"];
+    scene.refused(limited, FLAG, &[&[bad], &as_if[..]].concat(), &from_there);
+    scene.passes(FLAG, &[&good], &from_there);
+    // What jeton itself says, also where the gateway has no word for it.
+    let counted = |client: &str| {
+        let client = format!("X-Forwarded-For: {client}");
+        curl(&["-H", bad, "-H", &client, &scene.server.url("/verify/x-forwarded")]).status
+    };
+    assert_eq!([counted(&address), counted("203.0.113.7")], [429, 401]);
+    if scene.kind.knows_loopback {
+        scene.refused(401, FLAG, &[bad], &[]);
+    }
+    scene.passes(FLAG, &[&good], &[]);
+}
+
+/// An address of this machine that is not loopback, if it has one: from where it would go elsewhere. Nothing is sent.
+fn other_address() -> Option<String> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("203.0.113.7:9").ok()?;
+    Some(socket.local_addr().ok()?.ip().to_string())
+}
+
+fn keeps_its_promises(scene: Scene) {
     let token = scene.token();
     let authorization = format!("Authorization: Bearer {}", token.secret);
     a_good_token_passes_and_is_named(&scene, &token);
@@ -486,12 +541,12 @@ fn clients_of(ports: [u16; 2]) -> HashSet<u16> {
 fn fails_closed(scene: Scene, paths: &[&str]) {
     let authorization = format!("Authorization: Bearer {}", scene.token().secret);
     scene.passes(FLAG, &[&authorization], &[]);
-    let Scene { kind_down, gateway, server, upstream, .. } = scene;
+    let Scene { kind, gateway, server, upstream, .. } = scene;
     server.stop();
     for arguments in [&["-H", &authorization][..], &[]] {
         for path in paths {
             let reply = gateway.ask(path, arguments);
-            assert_eq!(reply.status, kind_down, "{path} {reply:?}");
+            assert_eq!(reply.status, kind.down, "{path} {reply:?}");
         }
     }
     let reached = upstream.reached();
