@@ -49,7 +49,8 @@ end
 
 core.register_action("jeton", { "http-req" }, function(txn)
     local answer = answer_of(txn)
-    if answer.status == 200 then
+    -- A good answer names somebody. Whatever else says 200 is not jeton.
+    if answer.status == 200 and first(answer.headers, "x-jeton-subject") then
         for _, name in ipairs(NAMES) do
             txn:set_var("txn.jeton." .. name:gsub("-", "_"), first(answer.headers, "x-jeton-" .. name) or "-")
         end

@@ -436,12 +436,25 @@ fn a_forged_identity_is_dropped(scene: &Scene, token: &Token, honest: &[&str]) {
 /// Whoever could switch to another protocol behind the gateway's back would ask there for whatever they like, with nobody
 /// between: HTTP/2 without TLS is the one that many servers agree to.
 fn nothing_is_asked_behind_its_back(scene: &Scene, authorization: &str) {
+    let settings = "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA";
+    let socket = ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"];
+    let alone: &[&str] = &["Upgrade: h2c"];
+    let beside: [&[&str]; 4] = [
+        &["Upgrade: websocket, h2c"],
+        &["Upgrade: h2c, websocket"],
+        &["Upgrade: h2c", "Upgrade: websocket"],
+        &["Upgrade: websocket", "Upgrade: h2c"],
+    ];
     for connection in ["Connection: Upgrade, HTTP2-Settings", "Connection: keep-alive, upgrade"] {
-        let headers = [authorization, connection, "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA"];
-        let reply = scene.ask(FLAG, &headers, &[]);
-        let reached = scene.upstream.reached();
-        assert!(reached.iter().all(|asked| asked.header("upgrade").is_none()), "{reached:?}");
-        assert!(matches!(reply.status, 200 | 400 | 403), "{reply:?}");
+        for upgrade in [&[alone], &beside[..]].concat() {
+            let headers = [&[authorization, connection, settings], upgrade, &socket].concat();
+            let reply = scene.ask(FLAG, &headers, &[]);
+            let reached = scene.upstream.reached();
+            let is_h2c = |(name, value): &(String, String)| name == "upgrade" && value.contains("h2c");
+            let asked_for_it = reached.iter().any(|asked| asked.headers.iter().any(is_h2c));
+            assert!(!asked_for_it, "{headers:?} {reached:?}");
+            assert!(matches!(reply.status, 200 | 400 | 403), "{headers:?} {reply:?}");
+        }
     }
 }
 
@@ -482,14 +495,25 @@ const TWISTED: [&str; 18] = [
     "/PROJECTS/secret/flags/dark-mode",
 ];
 
+/// As no client should ask: some servers cut a fragment off, others take it for a part of the path.
+const FRAGMENTS: [&str; 3] = [
+    "/public/x#/../../projects/secret/flags/dark-mode",
+    "/projects/web/flags/x#/../../../secret/flags/dark-mode",
+    "/public/x?y#/../../projects/secret/flags/dark-mode",
+];
+
 fn twisted_paths_lead_nowhere(scene: &Scene, authorization: &str) {
-    for path in TWISTED {
-        let reply = scene.ask(path, &[authorization], &[]);
+    let whole = FRAGMENTS.map(|target| ("/", ["--request-target", target]));
+    for (path, more) in TWISTED.map(|path| (path, ["-H", "X-Other: x"])).into_iter().chain(whole) {
+        let reply = scene.ask(path, &[authorization], &more);
         let reached = scene.upstream.reached();
         for asked in &reached {
-            assert!(is_allowed(&asked.what), "{path} became {asked:?}");
+            assert!(is_allowed(&asked.what), "{path} {more:?} became {asked:?}");
         }
-        assert!(matches!(reply.status, 400..=404) == reached.is_empty(), "{path}: {reply:?} {reached:?}");
+        assert!(
+            matches!(reply.status, 400..=404) == reached.is_empty(),
+            "{path} {more:?}: {reply:?} {reached:?}"
+        );
     }
 }
 

@@ -17,10 +17,15 @@
 //!
 //! A path is matched as the upstream will see it at the latest, percent-decoded: `/%61dmin` is `/admin` there, and must not
 //! be something else here. Whatever two servers could read in two ways (an encoded slash, an empty segment, a dot segment, a
-//! backslash) fits no route, and is denied. What a name captures may become part of a resource, so it has to be plain:
-//! letters, digits and `-._~`.
+//! backslash, a fragment) fits no route, and is denied. What a name captures may become part of a resource, so it has to be
+//! plain: letters, digits and `-._~`.
+//!
+//! The most specific path decides. A path that ends in `{*name}`, and `otherwise`, take what has no route of its own: not a
+//! path that has one when a slash is added to its end or taken away, since many programs make no difference there; and
+//! `{*name}` takes no other method of a path that has routes.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use jeton_core::policy::Resource;
@@ -30,6 +35,8 @@ use serde::Deserialize;
 /// Which request needs what. Made of a file, and checked as a whole.
 pub struct RouteMap {
     paths: matchit::Router<Vec<Route>>,
+    /// The paths of routes for one method; those for every method stand under each, and under the empty name alone.
+    by_method: HashMap<String, matchit::Router<()>>,
     otherwise: Otherwise,
 }
 
@@ -74,6 +81,8 @@ pub struct Decided<'m> {
 pub enum Denied {
     /// No route fits.
     NoRoute,
+    /// The path has routes, and none of them is for this method. A route whose path is less specific does not step in.
+    Method,
     /// The path could be read in two ways.
     Ambiguous,
     /// What a name captured can't be part of a resource.
@@ -170,12 +179,13 @@ impl RouteMap {
                 None => by_path.push((path, vec![route])),
             }
         }
+        let by_method = by_method(&by_path);
         let mut paths = matchit::Router::new();
         for (path, routes) in by_path {
             let shown = path.clone();
             paths.insert(path, routes).map_err(|error| BadRouteMap(format!("the path {shown}: {error}")))?;
         }
-        Ok(Self { paths, otherwise: file.otherwise })
+        Ok(Self { paths, by_method, otherwise: file.otherwise })
     }
 
     /// What a request with this method, and this path with or without a query, needs.
@@ -185,18 +195,37 @@ impl RouteMap {
 
     /// As [`RouteMap::need`], with what says so.
     pub fn decide(&self, method: &str, uri: &str) -> Decided<'_> {
+        let ambiguous = Decided { need: Need::Denied(Denied::Ambiguous), route: None };
+        // No request has a fragment (RFC 9112, section 3.2). Some servers cut it off, others take it for a part of the path.
+        let path = uri.split('?').next().filter(|_| !uri.contains('#'));
+        let Some(path) = path.and_then(unambiguous) else { return ambiguous };
+        let decided = self.decide_plain(method, &path);
+        if decided.route.is_some_and(|route| !route.takes_what_is_left()) {
+            return decided;
+        }
+        // What is left would take it; but with or without a slash at its end it may have a route of its own.
+        let other = path.strip_suffix('/').map_or_else(|| format!("{path}/"), str::to_owned);
+        let others = self.decide_plain(method, &other);
+        let has_its_own = others.route.is_some_and(|route| !route.takes_what_is_left());
+        let is_let_through = !matches!(decided.need, Need::Denied(_));
+        if is_let_through && has_its_own && others.need != decided.need { ambiguous } else { decided }
+    }
+
+    /// As [`RouteMap::decide`], of a path that is decoded.
+    fn decide_plain(&self, method: &str, path: &str) -> Decided<'_> {
         let by_none = |need| Decided { need, route: None };
-        let Some(path) = unambiguous(uri.split(['?', '#']).next().unwrap_or_default()) else {
-            return by_none(Need::Denied(Denied::Ambiguous));
-        };
         let otherwise = || match self.otherwise {
             Otherwise::Deny => by_none(Need::Denied(Denied::NoRoute)),
             Otherwise::Verify => by_none(Need::Token),
         };
-        let Ok(found) = self.paths.at(&path) else { return otherwise() };
+        let Ok(found) = self.paths.at(path) else { return otherwise() };
         let fits =
             |route: &&Route| route.methods.is_empty() || route.methods.iter().any(|known| known == method);
-        let Some(route) = found.value.iter().find(fits) else { return otherwise() };
+        let Some(route) = found.value.iter().find(fits) else {
+            let less_specific = self.by_method.get(method).or_else(|| self.by_method.get(""));
+            let steps_in = less_specific.is_some_and(|paths| paths.at(path).is_ok());
+            return if steps_in { by_none(Need::Denied(Denied::Method)) } else { otherwise() };
+        };
         let need = match &route.need {
             Template::Nothing => Need::Nothing,
             Template::Token => Need::Token,
@@ -208,6 +237,30 @@ impl RouteMap {
             }
         };
         Decided { need, route: Some(&route.name) }
+    }
+}
+
+/// The paths of all routes by the method that they are for.
+fn by_method(by_path: &[(String, Vec<Route>)]) -> HashMap<String, matchit::Router<()>> {
+    let named = by_path.iter().flat_map(|(_, routes)| routes).flat_map(|route| &route.methods);
+    let methods: HashSet<&str> = named.map(String::as_str).chain([""]).collect();
+    let paths = |method: &str| {
+        let is_for_it =
+            |route: &Route| route.methods.is_empty() || route.methods.iter().any(|known| known == method);
+        let mut paths = matchit::Router::new();
+        for (path, _) in by_path.iter().filter(|(_, routes)| routes.iter().any(is_for_it)) {
+            // A path that can't be taken in is told of where all of them are.
+            let _ = paths.insert(path.clone(), ());
+        }
+        paths
+    };
+    methods.into_iter().map(|method| (method.to_owned(), paths(method))).collect()
+}
+
+impl RouteName {
+    /// Whether its path ends in a name for all that follows.
+    fn takes_what_is_left(&self) -> bool {
+        self.path.ends_with('}') && self.path.rsplit('/').next().is_some_and(|last| last.starts_with("{*"))
     }
 }
 
@@ -390,6 +443,49 @@ mod tests {
         assert_eq!(lenient.need("GET", "/a/../b"), Need::Denied(Denied::Ambiguous));
     }
 
+    /// Programs that make no difference between `/a` and `/a/` would serve one where the other was judged.
+    #[test]
+    fn what_is_left_takes_no_other_spelling_of_a_route() {
+        for otherwise in ["deny", "verify"] {
+            let map = |route: &str| {
+                let inside = "action = \"viewProject\"\nresource = \"proj/web\"\n";
+                let rest = "[[route]]\npath = \"/docs/{*rest}\"\nopen = true\n";
+                RouteMap::parse(&format!(
+                    "otherwise = \"{otherwise}\"\n{rest}[[route]]\npath = \"{route}\"\n{inside}"
+                ))
+            };
+            for (route, other) in [("/docs/inside", "/docs/inside/"), ("/docs/inside/", "/docs/inside")] {
+                let map = map(route).unwrap();
+                assert_eq!(map.need("GET", route), permission("viewProject", "proj/web"));
+                assert_eq!(map.need("GET", other), Need::Denied(Denied::Ambiguous), "{other}");
+                assert_eq!(map.need("GET", "/docs/outside/"), Need::Nothing);
+            }
+            // Whoever has no other route for it but `otherwise`, too.
+            let need = map("/inside").unwrap().need("GET", "/inside/");
+            let expected = if otherwise == "deny" { Denied::NoRoute } else { Denied::Ambiguous };
+            assert_eq!(need, Need::Denied(expected));
+        }
+    }
+
+    /// Nobody who wrote down what a path needs meant that with another method it is anybody's.
+    #[test]
+    fn what_is_left_takes_no_other_method_of_a_route() {
+        let routes = "[[route]]\nmethod = \"GET\"\npath = \"/a/1\"\n\
+                      [[route]]\nmethod = [\"GET\", \"POST\"]\npath = \"/a/{*rest}\"\nopen = true\n";
+        for (otherwise, of_its_own) in [("deny", Need::Denied(Denied::NoRoute)), ("verify", Need::Token)] {
+            let map = RouteMap::parse(&format!("otherwise = \"{otherwise}\"\n{routes}")).unwrap();
+            assert_eq!(map.need("GET", "/a/1"), Need::Token);
+            assert_eq!(
+                [map.need("GET", "/a/1/2"), map.need("POST", "/a/1/2")],
+                [Need::Nothing, Need::Nothing]
+            );
+            assert_eq!(map.need("POST", "/a/1"), Need::Denied(Denied::Method));
+            // No other route is for it, so it is as if there were none.
+            assert_eq!(map.need("PUT", "/a/1"), of_its_own);
+            assert_eq!(map.need("PUT", "/b"), of_its_own);
+        }
+    }
+
     #[test]
     fn what_can_be_read_in_two_ways_is_denied() {
         let map = RouteMap::parse(MAP).unwrap();
@@ -417,6 +513,8 @@ mod tests {
             // An overlong slash.
             "/docs/%c0%af",
             "/docs/a b",
+            "/docs/a#/../../projects/web/flags/x",
+            "/docs/a?x#y",
             "docs/x",
             "",
             "http://elsewhere/docs/x",

@@ -33,9 +33,14 @@ pub(crate) fn run(layers: &Layers, asked: &Asked) -> Result<(), Fault> {
         Need::Token => write!(text, "a good token is enough"),
         Need::Permission { action, resource } => write!(text, "needs {action} on {resource}"),
         Need::Denied(Denied::NoRoute) => write!(text, "denied: no route fits"),
+        Need::Denied(Denied::Method) => write!(
+            text,
+            "denied: its path has routes, none of them for this method, and a less specific one does not step in"
+        ),
         Need::Denied(Denied::Ambiguous) => write!(
             text,
-            "denied: the path could be read in two ways (an encoded slash or dot, an empty segment, a dot segment, a backslash)"
+            "denied: the path could be read in two ways (an encoded slash or dot, an empty segment, a dot segment, a \
+             backslash, a fragment, a slash more or less at the end of a route)"
         ),
         Need::Denied(Denied::Name) => {
             write!(
