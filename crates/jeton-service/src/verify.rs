@@ -131,24 +131,25 @@ impl Service {
     }
 
     /// Revokes the token that a secret belongs to, on the authority of whoever holds the secret: one that was found
-    /// somewhere can be killed with nothing else. Nothing happens if it is good for nothing already.
+    /// somewhere can be killed with nothing else. Nothing happens if it is good for nothing already: then it tells `false`.
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn revoke_by_secret(&self, presented: &str) -> Result<(), Error> {
-        let Ok(digest) = self.digest_of(presented) else { return Ok(()) };
+    pub async fn revoke_by_secret(&self, presented: &str) -> Result<bool, Error> {
+        let Ok(digest) = self.digest_of(presented) else { return Ok(false) };
         self.seek([&digest]).await?;
         for _ in 0..crate::tokens::ATTEMPTS {
             self.require_fresh()?;
             // Good for nothing now is not enough: an owner may be let in again, and an end be put off.
             let Some(holder) = self.inner.index.holder(&digest, self.now()) else {
-                return self.until_all_know().await;
+                self.until_all_know().await?;
+                return Ok(false);
             };
             match self.token_of_any_kind(holder.account, holder.token).await {
                 Ok(found) => {
                     let proposal = rule::revoke_by_secret(&holder, &found.token, self.now());
                     if self.commit_first(vec![proposal]).await?.is_some() {
-                        return Ok(());
+                        return Ok(true);
                     }
                 }
                 // Somebody else was faster, or so it seems where this was read: the index has the last word. Anything else

@@ -176,6 +176,29 @@ async fn a_flood_behind_a_proxy_touches_no_good_client_behind_it() {
     assert_eq!(jeton.send("POST", "/oauth2/introspect", &headers, form).await.status, 200);
 }
 
+/// Nobody has to say who they are to revoke a secret, so nobody may try out many; one that is good is always revoked.
+#[tokio::test]
+async fn a_stranger_revokes_only_so_many_wrong_secrets_and_every_good_one() {
+    let jeton = limited(1000, 3).await;
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let service =
+        create(&jeton, &json!({ "role": "reader", "serviceToken": true })).await.expect(201).string("token");
+    let secret = create(&jeton, &json!({ "role": "reader" })).await.expect(201).string("token");
+    let revoke =
+        async |secret: &str| jeton.send("POST", "/oauth2/revoke", &[form], format!("token={secret}")).await;
+    for _ in 0..3 {
+        assert_eq!(revoke("nonsense").await.status, 200);
+    }
+    let reply = revoke("nonsense").await;
+    assert_eq!((reply.status, reply.header("retry-after")), (429.try_into().unwrap(), Some("4")));
+    assert_eq!(status(&jeton, &secret, TOKENS).await, 200);
+    assert_eq!(revoke(&secret).await.status, 200);
+    assert_eq!(jeton.call(&secret, "GET", TOKENS, None).await.status, 429, "it is a wrong one now");
+    // Who says who they are is known by that.
+    let headers = [form, ("authorization", &format!("Bearer {service}"))];
+    assert_eq!(jeton.send("POST", "/oauth2/revoke", &headers, "token=nonsense").await.status, 200);
+}
+
 /// An address is what one customer has: a /64 of IPv6, an IPv4 address however it is written, this machine.
 #[tokio::test]
 async fn an_address_is_what_one_customer_has() {

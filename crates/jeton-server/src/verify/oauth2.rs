@@ -82,11 +82,19 @@ pub(crate) async fn revoke(State(shared): State<Arc<Shared>>, request: Request) 
         let stranger = stranger.map_err(|trouble| Answer::of(trouble, Way::Form))?;
         let form = form(&stranger)?;
         // Whoever says who they are has to be right about it; nobody has to say.
-        if credential(&stranger.headers, form.client_secret.clone())?.is_some() {
+        let is_nobody = credential(&stranger.headers, form.client_secret.clone())?.is_none();
+        if !is_nobody {
             asker(&stranger, form.client_secret.clone()).await?;
         }
         let revoked = shared.service.revoke_by_secret(&form.token).await;
-        revoked.map_err(|error| Answer::of(error.into(), Way::Form))
+        let was_good = revoked.map_err(|error| Answer::of(error.into(), Way::Form))?;
+        if is_nobody && !was_good {
+            let counted = shared.gate.failed(&shared.service, stranger.origin(), Trouble::BadSecret);
+            if matches!(counted, Trouble::TooManyFailures(_)) {
+                return Err(Answer::of(counted, Way::Form));
+            }
+        }
+        Ok(())
     };
     match answered.await {
         // Also for what was no good token: it is not one now (section 2.2).
