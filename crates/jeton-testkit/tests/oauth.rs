@@ -10,6 +10,7 @@ use jeton_server::Settings;
 use jeton_server::http::listen::Peer;
 use jeton_server::http::rate_limit::RateLimit;
 use jeton_testkit::{Jeton, Reply, request};
+use serde_json::{Value, json};
 
 const METADATA: &str = "/.well-known/oauth-authorization-server";
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
@@ -117,5 +118,27 @@ async fn every_error_is_in_the_words_of_oauth() {
         assert_eq!(reply.header("retry-after").is_some(), status == 429);
         let plain = |c: char| (' '..='~').contains(&c) && c != '"' && c != '\\';
         assert!(reply.string("error_description").chars().all(plain), "{reply:?}");
+    }
+}
+
+/// Whoever rotates a token learns from those who ask about it who still presents the secret before.
+#[tokio::test]
+async fn a_replaced_secret_is_told_from_the_one_that_holds() {
+    const GRACE: i64 = 60_000;
+    let jeton = Jeton::start().await;
+    let owner = &jeton.owner.secret;
+    let made = jeton.call(owner, "POST", "/api/v2/tokens", Some(r#"{"role":"reader"}"#)).await.expect(201);
+    let end = jeton.service.now().as_millis() + GRACE;
+    let path = format!("/api/v2/tokens/{}/reset?expiry={end}", made.string("_id"));
+    let next = jeton.call(owner, "POST", &path, None).await.expect(200).string("token");
+    let asks = ("authorization", owner.as_str());
+    for (secret, retiring) in [(made.string("token"), json!(true)), (next, Value::Null)] {
+        let told = jeton.send("POST", "/oauth2/introspect", &[asks, FORM], format!("token={secret}")).await;
+        let told = told.expect(200).json();
+        assert_eq!([&told["active"], &told["retiring"]], [&json!(true), &retiring]);
+        assert_eq!(told["exp"].as_i64(), retiring.as_bool().map(|_| end / 1000), "the end of its grace");
+        let question = json!({ "secret": secret }).to_string();
+        let told = jeton.call(owner, "POST", "/verify", Some(&question)).await.expect(200).json();
+        assert_eq!([&told["active"], &told["retiring"]], [&json!(true), &retiring]);
     }
 }

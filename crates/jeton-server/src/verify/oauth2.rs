@@ -249,6 +249,9 @@ fn active(it: &Verified) -> Vec<u8> {
     json.raw(r#","iat":"#).value(&it.token.made_at().as_millis().div_euclid(1000));
     json.raw(r#","kind":"#).plain(it.kind.as_str().as_bytes());
     json.raw(r#","account":"#).plain(it.member.account.hex().as_bytes());
+    if it.retiring {
+        json.raw(r#","retiring":true"#);
+    }
     json.raw("}");
     text
 }

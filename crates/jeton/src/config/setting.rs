@@ -271,8 +271,8 @@ pub(crate) const TRUSTED_PROXY: Setting = Setting::new(
     "trusted_proxy",
     "JETON_TRUSTED_PROXY",
     "NETWORKS",
-    "Gateways that may ask without a token of their own, besides those on this machine: addresses and networks, joined by \
-     commas",
+    "Gateways that may ask without a token of their own and are believed where a request came from (X-Forwarded-…), besides \
+     those on this machine: addresses and networks, joined by commas",
 )
 .depends("none")
 .topic(VERIFICATION);
