@@ -7,6 +7,7 @@ use crate::http::Dialects;
 use crate::http::method_override::BadMethodOverride;
 use crate::http::request_id::RequestId;
 use crate::trouble::Trouble;
+use crate::verify::oauth2;
 use crate::{canvus, launchdarkly, operations};
 
 /// The surfaces, by the beginning of a path.
@@ -20,16 +21,19 @@ pub enum Surface {
     Canvus,
     /// LaunchDarkly v2.
     LaunchDarkly,
+    /// Introspection and revocation.
+    OAuth,
     /// Everything that is jeton's own.
     Own,
 }
 
 impl Surface {
-    fn tell(self, trouble: &Trouble, id: &RequestId) -> Response {
+    fn tell(self, trouble: Trouble, id: &RequestId) -> Response {
         match self {
-            Self::Canvus => canvus::tell(trouble),
-            Self::LaunchDarkly => launchdarkly::tell(trouble, id),
-            Self::Own => operations::tell(trouble),
+            Self::Canvus => canvus::tell(&trouble),
+            Self::LaunchDarkly => launchdarkly::tell(&trouble, id),
+            Self::OAuth => oauth2::tell(trouble),
+            Self::Own => operations::tell(&trouble),
         }
     }
 }
@@ -44,6 +48,8 @@ impl Dialects for Surfaces {
             Surface::Canvus
         } else if under("/api/v2") {
             Surface::LaunchDarkly
+        } else if under("/oauth2") {
+            Surface::OAuth
         } else {
             Surface::Own
         }
@@ -59,10 +65,10 @@ impl Dialects for Surfaces {
         refusal: BadMethodOverride,
         id: &RequestId,
     ) -> axum::http::Response<Body> {
-        surface.tell(&Trouble::Invalid { message: refusal.to_string(), pointer: None }, id)
+        surface.tell(Trouble::Invalid { message: refusal.to_string(), pointer: None }, id)
     }
 
     fn panicked(&self, surface: Surface, id: &RequestId) -> axum::http::Response<Body> {
-        surface.tell(&Trouble::Internal, id)
+        surface.tell(Trouble::Internal, id)
     }
 }

@@ -18,7 +18,7 @@ pub mod grpc;
 mod headers;
 mod issuer;
 mod json;
-mod oauth2;
+pub(crate) mod oauth2;
 mod requirement;
 mod route_map;
 
@@ -69,8 +69,8 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
 /// Every path there is.
 pub(crate) fn paths() -> Vec<Path> {
     vec![
-        ("/oauth2/introspect", post(oauth2::introspect).fallback(no_such_method)),
-        ("/oauth2/revoke", post(oauth2::revoke).fallback(no_such_method)),
+        ("/oauth2/introspect", post(oauth2::introspect).fallback(oauth2::no_such_method)),
+        ("/oauth2/revoke", post(oauth2::revoke).fallback(oauth2::no_such_method)),
         ("/.well-known/oauth-authorization-server", get(oauth2::metadata).fallback(no_such_method)),
         ("/verify", post(json::verify).fallback(no_such_method)),
         ("/verify/x-original", get(forward::x_original).fallback(no_such_method)),

@@ -139,9 +139,10 @@ fn fits(template: &str, path: &str) -> bool {
 /// What the answers of a path's surface are called in the document.
 fn surface(path: &str) -> &'static str {
     let under = |base| path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    match (under("/api/v1"), under("/api/v2")) {
-        (true, _) => "Canvus",
-        (_, true) => "LaunchDarkly",
+    match path {
+        "/oauth2/introspect" | "/oauth2/revoke" => "OAuth",
+        _ if under("/api/v1") => "Canvus",
+        _ if under("/api/v2") => "LaunchDarkly",
         _ => "Own",
     }
 }

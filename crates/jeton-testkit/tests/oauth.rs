@@ -119,6 +119,13 @@ async fn every_error_is_in_the_words_of_oauth() {
         let plain = |c: char| (' '..='~').contains(&c) && c != '"' && c != '\\';
         assert!(reply.string("error_description").chars().all(plain), "{reply:?}");
     }
+    for path in ["introspect", "revoke"] {
+        let reply = jeton.send("GET", &format!("/oauth2/{path}"), &[], "").await.expect(405);
+        assert_eq!(
+            (reply.json()["error"].as_str(), reply.header("allow")),
+            (Some("invalid_request"), Some("POST"))
+        );
+    }
 }
 
 /// Whoever rotates a token learns from those who ask about it who still presents the secret before.

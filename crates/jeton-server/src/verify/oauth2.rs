@@ -103,6 +103,15 @@ pub(crate) async fn revoke(State(shared): State<Arc<Shared>>, request: Request) 
     }
 }
 
+pub(crate) async fn no_such_method() -> Response {
+    tell(Trouble::NoSuchMethod)
+}
+
+/// What is answered in place of a handler.
+pub(crate) fn tell(trouble: Trouble) -> Response {
+    Answer::of(trouble, Way::Form).into_response()
+}
+
 /// Where everything is, as the request's own address says.
 pub(crate) async fn metadata(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let base = issuer::of(&shared, &request);
