@@ -15,7 +15,16 @@
 //!
 //! # In a program of your own
 //!
-//! [`verdict::Verifier`] goes from a presented text to a verdict.
+//! [`verdict::Verifier`] goes from a presented text to a verdict. Four things stay with that program, which the server does in
+//! `jeton-service`:
+//!
+//! - **How new the index is.** It answers as of [`Index::revision`], however long ago that was, so a program that can't prove
+//!   that it has followed every change has to refuse by itself. Changes come from a store ([`Index::apply`], in order); what a
+//!   running server streams at `/changes` holds no digests, and can't be followed.
+//! - **The clock.** `now` is that by which tokens were given their ends.
+//! - **Accounts.** A verdict is about a token of any account: who answers for one compares it with that of
+//!   [`verdict::Verified::member`].
+//! - **Silence.** Why a secret is refused is for the log.
 //!
 //! ```
 //! use jeton_core::authority::Authority;
