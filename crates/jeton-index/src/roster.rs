@@ -180,6 +180,7 @@ impl Rosters {
             lists.accounts.iter().map(roster).collect()
         };
         let before = std::mem::replace(&mut *self.write(), Lists { ids: moved.ids, accounts });
+        // When nobody waits for the lock any more.
         drop(before);
     }
 
@@ -350,6 +351,7 @@ impl List {
         let mut chunks: Vec<_> = self.chunks.iter().map(chunk_of).collect();
         chunks.retain(|chunk| !chunk.is_empty());
         let length = chunks.iter().map(Vec::len).sum();
+        debug_assert_eq!(length, self.length, "whoever is listed has a secret that lives");
         Self { chunks, length }
     }
 }

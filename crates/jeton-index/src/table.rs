@@ -104,7 +104,8 @@ impl Moved {
         }
     }
 
-    /// The number of the place where that is now that was at the one with this number. `None` for what is dead.
+    /// The number of the place where that is now that was at the one with this number. `None` for what is dead, or
+    /// where four bytes can't tell.
     pub(crate) fn number(&self, from: u32) -> Option<u32> {
         self.numbers.get(from as usize).copied().filter(|number| *number != NOWHERE)
     }
