@@ -203,11 +203,12 @@ impl Credentials {
         let mut places = Vec::with_capacity(credentials.len());
         for (credential, owner) in credentials {
             let rights = book.acquire(&credential.rights, &table.names);
-            let put = |secret: Secret| {
-                table.put(secret.tag, credential.id, owner, secret.worth(credential, rights))
-            };
-            // The one that holds comes last.
-            places.extend(Secret::all_of(credential).map(put).last());
+            let mut place = None;
+            for secret in Secret::all_of(credential) {
+                // The one that holds comes last.
+                place = Some(table.put(secret.tag, credential.id, owner, secret.worth(credential, rights)));
+            }
+            places.extend(place);
         }
         (places, moved)
     }
@@ -232,8 +233,10 @@ impl Credentials {
         for gone in Secret::all_of(before).filter(|secret| kept.clone().all(|kept| kept.tag != secret.tag)) {
             table.end(gone.tag, Death::Replaced);
         }
-        let set = |secret: Secret| table.set(secret.tag, after.id, owner, secret.worth(after, rights));
-        let is = kept.map(set).last();
+        let mut is = None;
+        for secret in kept {
+            is = Some(table.set(secret.tag, after.id, owner, secret.worth(after, rights)));
+        }
         book.release(&before.rights, &table.names);
         (is.filter(|place| *place != was), moved)
     }

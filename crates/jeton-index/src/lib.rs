@@ -384,7 +384,7 @@ impl Index {
     fn add(&self, credentials: &[Credential]) {
         // Where the table is nearly full, or short of names, they come one by one: room for all of them would be made before it
         // is needed.
-        let together = if self.credentials.has_room_for(credentials) { credentials.len().max(1) } else { 1 };
+        let together = if self.credentials.has_room_for(credentials) { credentials.len() } else { 1 };
         for some in credentials.chunks(together) {
             let seats = self.directory.seats_of(some.iter().map(|credential| credential.owner));
             let (places, moved) = self.credentials.add(some.iter().zip(seats.iter().copied()));

@@ -138,6 +138,10 @@ struct Route {
 }
 
 impl Route {
+    fn is_for(&self, method: &str) -> bool {
+        self.methods.is_empty() || self.methods.iter().any(|known| known == method)
+    }
+
     /// Whether nothing comes to a later route with the same path.
     fn hides(&self, later: &Self) -> bool {
         self.methods.is_empty()
@@ -206,7 +210,8 @@ impl RouteMap {
         // What is left would take it; but with or without a slash at its end it may have a route of its own.
         let other = path.strip_suffix('/').map_or_else(|| format!("{path}/"), str::to_owned);
         let others = self.decide_plain(method, &other);
-        let has_its_own = others.route.is_some_and(|route| !route.takes_what_is_left());
+        let has_its_own = others.route.is_some_and(|route| !route.takes_what_is_left())
+            || others.need == Need::Denied(Denied::Method);
         let is_let_through = !matches!(decided.need, Need::Denied(_));
         if is_let_through && has_its_own && others.need != decided.need { ambiguous } else { decided }
     }
@@ -219,9 +224,7 @@ impl RouteMap {
             Otherwise::Verify => by_none(Need::Token),
         };
         let Ok(found) = self.paths.at(path) else { return otherwise() };
-        let fits =
-            |route: &&Route| route.methods.is_empty() || route.methods.iter().any(|known| known == method);
-        let Some(route) = found.value.iter().find(fits) else {
+        let Some(route) = found.value.iter().find(|route| route.is_for(method)) else {
             let less_specific = self.by_method.get(method).or_else(|| self.by_method.get(""));
             let steps_in = less_specific.is_some_and(|paths| paths.at(path).is_ok());
             return if steps_in { by_none(Need::Denied(Denied::Method)) } else { otherwise() };
@@ -245,10 +248,9 @@ fn by_method(by_path: &[(String, Vec<Route>)]) -> HashMap<String, matchit::Route
     let named = by_path.iter().flat_map(|(_, routes)| routes).flat_map(|route| &route.methods);
     let methods: HashSet<&str> = named.map(String::as_str).chain([""]).collect();
     let paths = |method: &str| {
-        let is_for_it =
-            |route: &Route| route.methods.is_empty() || route.methods.iter().any(|known| known == method);
         let mut paths = matchit::Router::new();
-        for (path, _) in by_path.iter().filter(|(_, routes)| routes.iter().any(is_for_it)) {
+        for (path, _) in by_path.iter().filter(|(_, routes)| routes.iter().any(|route| route.is_for(method)))
+        {
             // A path that can't be taken in is told of where all of them are.
             let _ = paths.insert(path.clone(), ());
         }
@@ -480,6 +482,7 @@ mod tests {
                 [Need::Nothing, Need::Nothing]
             );
             assert_eq!(map.need("POST", "/a/1"), Need::Denied(Denied::Method));
+            assert_eq!(map.need("POST", "/a/1/"), Need::Denied(Denied::Ambiguous));
             // No other route is for it, so it is as if there were none.
             assert_eq!(map.need("PUT", "/a/1"), of_its_own);
             assert_eq!(map.need("PUT", "/b"), of_its_own);
